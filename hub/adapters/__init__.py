@@ -1,0 +1,1 @@
+"""Outside systems: one folder each, speaking their protocol; they implement the domain's ports."""

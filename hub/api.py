@@ -1,0 +1,352 @@
+"""THE GraphQL schema and how an operation is answered: authentication, limits, execution, masked errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from ipaddress import IPv4Address, IPv6Network, ip_address
+from typing import Any, Protocol, TypeGuard, cast
+
+import orjson
+import strawberry
+import structlog
+from graphql import ExecutionResult, GraphQLError, execute
+from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+
+from hub import failures
+from hub.codes import Code
+from hub.context import Context
+from hub.db import Database, Read, utc_now
+from hub.domain import registry
+from hub.domain.registry.callers import Anonymous, Caller, HubCaller, PersonCaller, SystemCaller
+from hub.errors import Refusal
+from hub.failures import Failure
+from hub.limits import Documents, Limits, Operation
+from hub.means import Means
+from hub.rates import Rates
+from hub.resolvers.catalogue import CatalogueQuery
+from hub.resolvers.fiscal_events import FiscalEventsMutation, FiscalEventsQuery
+from hub.resolvers.health import HealthQuery
+from hub.resolvers.nodes import NodeQuery
+from hub.resolvers.reference import ReferenceMutation, ReferenceQuery
+from hub.resolvers.registry import RegistryMutation, RegistryQuery
+from hub.schema.scalars import SCALARS
+
+log = structlog.get_logger(__name__)
+
+QUERIES: tuple[type, ...] = (
+    HealthQuery,
+    NodeQuery,
+    RegistryQuery,
+    CatalogueQuery,
+    FiscalEventsQuery,
+    ReferenceQuery,
+)
+MUTATIONS: tuple[type, ...] = (RegistryMutation, FiscalEventsMutation, ReferenceMutation)
+ERRORS_MAX = 100
+INTROSPECTIONS_MAX = 8
+
+
+def build_schema() -> strawberry.Schema:
+    """Every room's roots merged into one schema."""
+    return strawberry.Schema(
+        query=merge_types("Query", QUERIES),
+        mutation=merge_types("Mutation", MUTATIONS) if MUTATIONS else None,
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )
+
+
+def print_schema() -> str:
+    """The schema as ``schema.graphql`` keeps it."""
+    return build_schema().as_str() + "\n"
+
+
+class Authenticate(Protocol):
+    """The registry's front door: who sent this, or NotAuthenticated."""
+
+    def __call__(
+        self, read: Read, means: Means, *, authorization: str | None, session: str | None, address: str
+    ) -> Awaitable[Caller]:
+        """Look the key or the session up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One GraphQL request as it came over HTTP."""
+
+    document: str
+    variables: Mapping[str, Any]
+    operation_name: str | None
+    trace_id: str
+    authorization: str | None = None
+    session: str | None = None
+    browser_session: str = ""
+    address: str = ""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back, and what logs and metrics may say about it."""
+
+    body: bytes
+    executed: bool
+    status: int | None = None
+    retry_after_seconds: int | None = None
+    cookies: list[str] = field(default_factory=list)
+    caller: str = "-"
+    kind: str = "none"
+    fields: tuple[str, ...] = ()
+    outcome: str = "OK"
+
+
+@dataclass(frozen=True)
+class Rated:
+    """Requests a minute, for callers we know and for those we do not."""
+
+    rates: Rates
+    known: int = 6_000
+    anonymous: int = 120
+
+
+class Api:
+    """From a GraphQL request to its answer; whatever goes wrong is a coded error in it."""
+
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        db: Database,
+        means: Means,
+        *,
+        limits: Limits | None = None,
+        rated: Rated | None = None,
+        authenticate: Authenticate | None = None,
+    ) -> None:
+        self.schema = schema
+        self.db = db
+        self.means = means
+        self.limits = limits or Limits()
+        self.documents = Documents(schema, self.limits)
+        self._rated = rated
+        self._authenticate = authenticate or registry.authenticate
+        self._noting: asyncio.Task[None] | None = None
+        self._introspected: dict[int, tuple[Operation, bytes]] = {}
+
+    async def answer(self, call: Call) -> Answer:
+        """Authenticate, count, check the limits, execute; in this order, as each step costs more."""
+        try:
+            caller = await self._caller(call)
+        except Refusal as refusal:
+            return refused(failures.of_refusal(refusal))
+        except Exception as fault:  # noqa: BLE001 - an edge: whatever it is, the caller gets a trace id
+            return refused(failures.of_fault(fault, call.trace_id))
+        answer = await self._answer(call, caller)
+        answer.caller = _label(caller)
+        if self._noting is None and registry.has_uses_to_write(utc_now()):
+            self._noting = asyncio.create_task(self._note_uses())
+        return answer
+
+    async def _note_uses(self) -> None:
+        """Beside the requests, once a minute: when keys and sessions were last used."""
+        try:
+            await registry.write_uses(self.db, utc_now())
+        except Exception as fault:  # noqa: BLE001 - an edge: what is lost is a date for the eye
+            log.warning("uses_not_written", fault=type(fault).__name__)
+        finally:
+            self._noting = None
+
+    async def close(self) -> None:
+        """Let what was begun beside the requests end."""
+        if self._noting is not None:
+            await self._noting
+
+    async def knows(self, call: Call) -> bool:
+        """Whether somebody we know sends this, before its body is read; raises as an answer would refuse it."""
+        return not isinstance(await self._caller(call), Anonymous)
+
+    async def _caller(self, call: Call) -> Caller:
+        """Who calls, within the rate; failed attempts count against the address they come from."""
+        if call.authorization is None and call.session is None:
+            caller: Caller = Anonymous(call.address)
+        else:
+            try:
+                caller = await self._look_up(call)
+            except Refusal:
+                await self._count(Anonymous(call.address))
+                raise
+        await self._count(caller)
+        return caller
+
+    async def _look_up(self, call: Call) -> Caller:
+        """The caller of a key or a session; a key seen a moment ago needs no database."""
+        if self._authenticate is registry.authenticate and call.authorization is not None:
+            known = registry.recall(self.means, call.authorization, utc_now())
+            if known is not None:
+                return known
+        async with self.db.read() as read:
+            return await self._authenticate(
+                read,
+                self.means,
+                authorization=call.authorization,
+                session=call.session,
+                address=call.address,
+            )
+
+    async def _count(self, caller: Caller) -> None:
+        rated = self._rated
+        if rated is None:
+            return
+        match caller:
+            case SystemCaller():
+                await rated.rates.spend(f"key:{caller.key_id}", rated.known)
+            case PersonCaller():
+                await rated.rates.spend(f"session:{caller.session_id}", rated.known)
+            case Anonymous():
+                hashed = self.means.keyed_hash("rate-address", _place(caller.address).encode()).hex()[:32]
+                await rated.rates.spend(f"address:{hashed}", rated.anonymous)
+            case HubCaller():
+                return
+
+    async def _answer(self, call: Call, caller: Caller) -> Answer:
+        prepared = self.documents.prepare(call.document)
+        if prepared.refusal is not None:
+            return refused(failures.of_refusal(prepared.refusal))
+        if prepared.errors:
+            return refused(*(failures.of_document(error) for error in prepared.errors[:ERRORS_MAX]))
+        operation = prepared.operation(call.operation_name)
+        if operation is None or prepared.document is None:
+            message = "operationName must name one of the document's operations"
+            return refused(Failure(failures.plain(Code.DOCUMENT_INVALID, message)))
+        cost = {"requested": operation.cost.of(call.variables), "budget": self.limits.cost_max}
+        if cost["requested"] > self.limits.cost_max:
+            message = f"the operation costs {cost['requested']}; the budget is {self.limits.cost_max}"
+            failure = Failure(failures.plain(Code.COST_LIMIT, message))
+            return _about(operation, refused(failure, extensions={"cost": cost}))
+        kept = self._introspected.get(id(operation))
+        if kept is not None and kept[0] is operation:
+            return _about(operation, Answer(kept[1], executed=True))
+        context = Context(
+            db=self.db,
+            caller=caller,
+            means=self.means,
+            trace_id=call.trace_id,
+            browser_session=call.browser_session,
+        )
+        result = await self._execute(prepared.document, operation, call, context)
+        answer = self._finish(result, operation, call, {"cost": cost})
+        answer.cookies = context.cookies_to_set
+        return _about(operation, answer)
+
+    async def _execute(
+        self, document: Any, operation: Operation, call: Call, context: Context
+    ) -> ExecutionResult:
+        """Run a prepared document; strawberry's own ``execute`` would parse and validate it again."""
+        result = execute(
+            self.documents.core,
+            document,
+            context_value=context,
+            variable_values=dict(call.variables),
+            operation_name=operation.node.name.value if operation.node.name else None,
+            is_awaitable=cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable),
+            executor_class=self.schema.execution_context_class,
+            operation_extensions=None,
+        )
+        return await result if isawaitable(result) else result
+
+    def _finish(
+        self, result: ExecutionResult, operation: Operation, call: Call, extensions: dict[str, Any]
+    ) -> Answer:
+        errors = result.errors or []
+        if result.data is None and errors and all(error.path is None for error in errors):
+            return refused(*self._input_failures(errors, operation, call), extensions=extensions)
+        failed = [failures.of_field(error, call.trace_id) for error in errors[:ERRORS_MAX]]
+        body: dict[str, Any] = {"data": result.data, "extensions": extensions}
+        if failed:
+            body["errors"] = [failure.body for failure in failed]
+        try:
+            text = orjson.dumps(body)
+        except (orjson.JSONEncodeError, ValueError) as fault:
+            return refused(failures.of_fault(fault, call.trace_id), status=500)
+        if operation.introspection_only and not failed:
+            self._keep_introspected(operation, text)
+        answer = Answer(text, executed=True, outcome=_outcome(result.data, failed))
+        if result.data is None or all(value is None for value in result.data.values()):
+            _set_status(answer, failed)
+        return answer
+
+    def _input_failures(self, errors: list[GraphQLError], operation: Operation, call: Call) -> list[Failure]:
+        problems = failures.input_problems(self.documents.core, operation.node, call.variables)
+        if problems:
+            return [failures.of_problem(problem) for problem in problems]
+        return [failures.of_document(error) for error in errors[:ERRORS_MAX]]
+
+    def _keep_introspected(self, operation: Operation, text: bytes) -> None:
+        """The schema cannot change while the process lives: the tools' introspection is answered once."""
+        if len(self._introspected) >= INTROSPECTIONS_MAX:
+            self._introspected.clear()
+        self._introspected[id(operation)] = (operation, text)
+
+
+def _place(address: str) -> str:
+    """What counts as one address: of IPv6 the network of 64 bits, as everybody gets at least that many."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((int(found) >> 64 << 64, 64)))
+
+
+def _about(operation: Operation, answer: Answer) -> Answer:
+    answer.kind = operation.kind
+    answer.fields = operation.roots
+    return answer
+
+
+def refused(*failed: Failure, extensions: dict[str, Any] | None = None, status: int | None = None) -> Answer:
+    """An answer to a request that was not executed: errors and no data."""
+    body: dict[str, Any] = {"errors": [failure.body for failure in failed]}
+    if extensions:
+        body["extensions"] = extensions
+    answer = Answer(orjson.dumps(body), executed=False, status=status, outcome=failed[0].code)
+    _set_status(answer, list(failed))
+    return answer
+
+
+def _set_status(answer: Answer, failed: list[Failure]) -> None:
+    for failure in failed:
+        if failure.status is not None:
+            answer.status = failure.status
+            answer.retry_after_seconds = failure.retry_after_seconds
+            return
+
+
+def _outcome(data: dict[str, Any] | None, failed: list[Failure]) -> str:
+    """One word for metrics: OK, or the first code; a payload's own errors count, if they are ours."""
+    if failed:
+        return failed[0].code
+    for value in (data or {}).values():
+        problems = value.get("errors") if isinstance(value, dict) else None
+        if isinstance(problems, list) and problems and isinstance(problems[0], dict):
+            code = problems[0].get("code")
+            return code if isinstance(code, str) and code in CODES else "REFUSED"
+    return "OK"
+
+
+CODES = frozenset(code.value for code in Code)
+
+
+def _label(caller: Caller) -> str:
+    """How logs name a caller: a system by its unique id, a person by a number that says nothing."""
+    match caller:
+        case SystemCaller():
+            return caller.unique_id
+        case PersonCaller():
+            return str(caller.person_id)
+        case _:
+            return "-"

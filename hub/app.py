@@ -1,0 +1,276 @@
+"""The web process: a Starlette app with /graphql, /health, /metrics, GraphiQL, request ids and safe headers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+import structlog
+from sqlalchemy.pool import QueuePool
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route, Router
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub import failures, migrate, observe
+from hub.adapters.mail.mailbox import mailbox_routes
+from hub.api import Api, Authenticate, Rated, build_schema
+from hub.db import Database
+from hub.domain import jobs
+from hub.edge import Endpoint, Manners
+from hub.limits import Limits
+from hub.observe import Metrics
+from hub.rates import Rates
+from hub.settings import Settings
+from hub.wiring import connect, mailbox_folder, make_means
+
+log = structlog.get_logger(__name__)
+
+STATIC = Path(__file__).parent / "static"
+READY_SECONDS_MAX = 2.0
+LOOPBACK = frozenset({"127.0.0.1", "::1"})
+TRACE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+NOTHING_ALLOWED = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+# GraphiQL's editor and its dialogs write style elements of their own; scripts come from here alone.
+GRAPHIQL_ALLOWED = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
+    "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+SAFE_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"content-security-policy": NOTHING_ALLOWED,
+    b"cache-control": b"no-store",
+}
+
+
+def make_limits(settings: Settings) -> Limits:
+    """The bounds of a document, from the settings."""
+    return Limits(
+        depth_max=settings.depth_max,
+        tokens_max=settings.tokens_max,
+        aliases_max=settings.aliases_max,
+        root_mutations_max=settings.root_mutations_max,
+        cost_max=settings.cost_max,
+        document_chars_max=settings.document_chars_max,
+        document_cache_bytes=settings.document_cache_bytes,
+    )
+
+
+class Traced:
+    """Gives every request an id, the caller's own when it is sane, and every answer that id and safe headers.
+
+    Whatever escapes an endpoint ends here: the caller reads a trace id, the log the rest.
+    """
+
+    def __init__(self, app: ASGIApp, *, encrypted: bool = False) -> None:
+        self.app = app
+        self._headers = dict(SAFE_HEADERS)
+        if encrypted:
+            self._headers[b"strict-transport-security"] = b"max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one HTTP request; the lifespan passes through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        trace_id = _trace_id(scope)
+        scope.setdefault("state", {})["trace_id"] = trace_id
+        started = False
+
+        async def send_safely(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                given = {name.lower() for name, _ in message["headers"]}
+                added = [pair for pair in self._headers.items() if pair[0] not in given]
+                message["headers"] = [*message["headers"], *added, (b"x-request-id", trace_id.encode())]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_safely)
+        except Exception as fault:  # noqa: BLE001 - the outermost edge: nothing inner gets past it
+            failure = failures.of_fault(fault, trace_id)
+            if started:
+                raise ConnectionAbortedError from None
+            await _answer({"errors": [failure.body]}, failure.status or 500)(scope, receive, send_safely)
+
+
+def _trace_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and TRACE_ID.fullmatch(value):
+            return str(value.decode())
+    return secrets.token_hex(16)
+
+
+def _answer(body: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status_code=status, media_type="application/json")
+
+
+class Health:
+    """Whether this process lives, and whether it can do its work now."""
+
+    def __init__(self, db: Database, rates: Rates, metrics: Metrics) -> None:
+        self._db = db
+        self._rates = rates
+        self._metrics = metrics
+
+    async def live(self, _: Request) -> Response:
+        """The process answers; nothing else is asked."""
+        return _answer({"status": "alive"})
+
+    async def ready(self, _: Request) -> Response:
+        """200 when the database answers and is migrated to this code's version; Redis may be away."""
+        database, migrations = await self._database()
+        parts = {
+            "database": database,
+            "migrations": migrations,
+            "redis": "ok" if await self._rates.ping() else "degraded",
+        }
+        is_ready = database == migrations == "ok"
+        return _answer(
+            {"status": "ready" if is_ready else "not ready", "parts": parts}, 200 if is_ready else 503
+        )
+
+    async def _database(self) -> tuple[str, str]:
+        try:
+            async with asyncio.timeout(READY_SECONDS_MAX), self._db.read() as read:
+                revision = await migrate.revision(read)
+        except Exception as fault:
+            log.warning("not_ready", part="database", exc_info=fault)
+            return "unreachable", "unknown"
+        return "ok", "ok" if revision == migrate.head() else "behind"
+
+    async def metrics(self, _: Request) -> Response:
+        """What Prometheus scrapes; without the database only the numbers kept in this process."""
+        counted: dict[str, int] | None = None
+        try:
+            async with asyncio.timeout(READY_SECONDS_MAX), self._db.read() as read:
+                counted = {}
+                for entry in await jobs.counts(read):
+                    counted[entry.state] = counted.get(entry.state, 0) + entry.count
+        except Exception as fault:  # a scrape must not fail because the database does
+            log.warning("metrics_incomplete", exc_info=fault)
+        self._metrics.measured(pool=_pool(self._db), jobs=counted, redis=not self._rates.degraded)
+        return Response(self._metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _pool(db: Database) -> dict[str, int]:
+    pool = db.engine.pool
+    if not isinstance(pool, QueuePool):
+        return {}
+    return {"in_use": pool.checkedout(), "idle": pool.checkedin(), "size": pool.size()}
+
+
+class Graphiql:
+    """The developer's page in front of the endpoint: a browser's GET shows it, all else is GraphQL."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve GraphiQL to those who accept HTML."""
+        accept = dict(scope["headers"]).get(b"accept", b"")
+        if scope["method"] == "GET" and b"text/html" in accept:
+            headers = {"content-security-policy": GRAPHIQL_ALLOWED}
+            page = FileResponse(STATIC / "graphiql" / "index.html", headers=headers)
+            await page(scope, receive, send)
+        else:
+            await self._endpoint(scope, receive, send)
+
+
+class LocalOnly:
+    """Development's mailbox holds one-time codes: it answers callers on this very machine alone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what comes from a loopback address under a loopback name; all else is not found."""
+        client = scope.get("client") or ("",)
+        host = Headers(scope=scope).get("host", "").rsplit(":", 1)[0]
+        if scope["type"] == "http" and client[0] in LOOPBACK and host in {*LOOPBACK, "localhost", "[::1]"}:
+            await self._app(scope, receive, send)
+        else:
+            await Response(status_code=404)(scope, receive, send)
+
+
+class Assets(StaticFiles):
+    """Files whose names carry their version: a browser asks for each once."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        """The file, to be kept for ever."""
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def create_app(settings: Settings, *, authenticate: Authenticate | None = None) -> Starlette:
+    """The ASGI app; opens the pool at start-up and gives it back at the end.
+
+    ``authenticate`` stands in for the registry's in tests of the edge.
+    """
+    db, wakeups = connect(settings)
+    rates = Rates(settings.redis_url.get_secret_value() if settings.redis_url else "")
+    api = Api(
+        build_schema(),
+        db,
+        make_means(settings),
+        limits=make_limits(settings),
+        rated=Rated(rates, settings.requests_per_minute, settings.anonymous_requests_per_minute),
+        authenticate=authenticate,
+    )
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await api.close()
+        await rates.close()
+        await wakeups.close()
+        await db.close()
+
+    endpoint = Endpoint(api, metrics, Manners(settings.body_bytes_max, settings.public_url))
+    found = routes(endpoint, Health(db, rates, metrics), development=settings.mode == "development")
+    folder = mailbox_folder(settings)
+    return Starlette(
+        routes=[*found, Mount("/", LocalOnly(Router(mailbox_routes(folder))))] if folder else found,
+        middleware=[Middleware(Traced, encrypted=(settings.public_url or "").startswith("https://"))],
+        lifespan=lifespan,
+    )
+
+
+def routes(endpoint: Endpoint, health: Health, *, development: bool) -> list[Route | Mount]:
+    """Every path of the hub."""
+    found: list[Route | Mount] = [
+        Route("/health/live", health.live),
+        Route("/health/ready", health.ready),
+        Route("/metrics", health.metrics),
+    ]
+    if development:
+        page = Graphiql(endpoint)
+        assets = Assets(directory=STATIC / "graphiql")
+        return [*found, Route("/graphql", page), Mount("/static/graphiql", assets)]
+    return [*found, Route("/graphql", endpoint)]
+
+
+def from_environment() -> Starlette:
+    """What a server starts (``uvicorn --factory hub.app:from_environment``): settings, logs, app."""
+    settings = Settings()
+    observe.configure(
+        development=settings.mode == "development", level=logging.getLevelNamesMapping()[settings.log_level]
+    )
+    return create_app(settings)

@@ -1,0 +1,28 @@
+"""What a resolver or a job may hold: the database, the caller, and the hub's own means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import strawberry
+
+from hub.db import Database
+from hub.domain.registry.callers import Caller
+from hub.means import Means
+
+
+@dataclass
+class Context:
+    """One request's context; built by ``api`` after authentication."""
+
+    db: Database
+    caller: Caller
+    means: Means
+    trace_id: str
+    browser_session: str = ""
+    cookies_to_set: list[str] = field(default_factory=list)
+    loaders: dict[str, Any] = field(default_factory=dict)
+
+
+Info = strawberry.Info[Context, Any]

@@ -1,0 +1,1 @@
+"""The rooms: all rules and all rows. Order: fiscal_events > reference > registry > jobs."""

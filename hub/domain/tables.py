@@ -1,0 +1,9 @@
+"""Every room's tables gathered for migrations: importing this module fills the metadata."""
+
+from hub.db import metadata
+from hub.domain.fiscal_events import tables as fiscal_events
+from hub.domain.jobs import tables as jobs
+from hub.domain.reference import tables as reference
+from hub.domain.registry import tables as registry
+
+__all__ = ["fiscal_events", "jobs", "metadata", "reference", "registry"]

@@ -1,0 +1,232 @@
+"""What the hub tells its keepers: structured log lines without secrets, and metrics of bounded size."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from structlog.typing import EventDict, Processor
+
+# Libraries that write what they handle (parameters, rows, mails, URLs) into their debug lines.
+TALKATIVE = (
+    "sqlalchemy",
+    "asyncpg",
+    "httpx",
+    "httpcore",
+    "redis",
+    "arq",
+    "aiosmtplib",
+    "mail",
+    "alembic",
+    "asyncio",
+    "uvicorn.access",
+    "python_multipart",
+    "graphql",
+    "strawberry",
+)
+FRAMES_MAX = 8
+FRAMES_INNERMOST = 4
+CAUSES_MAX = 10
+VALUE_CHARACTERS_MAX = 500
+HIDDEN = "[hidden]"
+HIDDEN_NAMES = frozenset(
+    {
+        "account",
+        "address",
+        "amount",
+        "api_key",
+        "authorization",
+        "body",
+        "code_text",
+        "comments",
+        "cookie",
+        "email",
+        "headers",
+        "key",
+        "otp",
+        "password",
+        "payload",
+        "person",
+        "phone",
+        "query",
+        "secret",
+        "session",
+        "token",
+        "url",
+        "variables",
+    }
+)
+_SECRETS = re.compile(
+    r"fhub_\w+"  # API keys
+    r"|(?i:bearer|basic)\s+\S+"  # Authorization
+    r"|(?i:hub_\w+|session|cookie|token|secret|password)=[^\s;,&]+"
+    r"|[\w.+-]+@[\w-]+\.[\w.-]*\w(?![\w@])"  # e-mail; unique ids are handled before
+    r"|(?<![\w-])\+?\d[\d ()-]{6,18}\d(?![\w-])"  # one-time codes, phones, accounts
+    r"|\w+://[^\s/@]+:[^\s/@]+@\S+"  # addresses with a password
+)
+_OUR_FIELDS = frozenset(
+    {"caller", "event", "fields", "level", "logger", "ms", "outcome", "timestamp", "trace_id"}
+)
+_UNIQUE_ID = re.compile(r"[a-z0-9-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+|[0-9a-f-]{36}|-")
+
+
+def redact(_: Any, __: str, event: EventDict) -> EventDict:
+    """Drop what looks like a secret or a person, whoever wrote it: the second line of defence.
+
+    The first is that nobody logs such values. Only ``caller`` may look like an e-mail address, since a
+    system's unique id does.
+    """
+    for name, value in event.items():
+        if name == "caller" and isinstance(value, str) and _UNIQUE_ID.fullmatch(value):
+            continue
+        if name in {"timestamp", "trace_id", "level", "ms"}:
+            continue
+        if name.lower() in HIDDEN_NAMES and value is not None:
+            event[name] = HIDDEN
+        else:
+            event[name] = _clean(value)
+    return event
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SECRETS.sub(HIDDEN, value[:VALUE_CHARACTERS_MAX])
+    if isinstance(value, Mapping):
+        return {
+            str(name): HIDDEN if str(name).lower() in HIDDEN_NAMES else _clean(member)
+            for name, member in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(member) for member in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _SECRETS.sub(HIDDEN, str(value)[:VALUE_CHARACTERS_MAX])
+
+
+def without_text(_: Any, __: str, event: EventDict) -> EventDict:
+    """An exception as its types and places: its text may quote parameters, so it is never written."""
+    info = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    error = info[1] if isinstance(info, tuple) else info
+    if not isinstance(error, BaseException):
+        return event
+    kinds: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(kinds) < CAUSES_MAX:
+        state = getattr(current, "sqlstate", None)
+        kinds.append(
+            f"{type(current).__module__}.{type(current).__qualname__}" + (f" {state}" if state else "")
+        )
+        current = current.__cause__ or getattr(current, "orig", None) or current.__context__
+    event["exception"] = kinds
+    event["frames"] = _frames(error)
+    return event
+
+
+def _frames(error: BaseException) -> list[str]:
+    """Where it happened: the places in our own code, and the innermost ones in whose ever it was."""
+    found = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in found[:-FRAMES_INNERMOST] if "site-packages" not in frame.filename]
+    return [
+        f"{frame.filename.rpartition('site-packages/')[2]}:{frame.lineno} {frame.name}"
+        for frame in [*own[-FRAMES_MAX:], *found[-FRAMES_INNERMOST:]]
+    ]
+
+
+def configure(*, development: bool = False, level: int = logging.INFO, stream: TextIO | None = None) -> None:
+    """Send every log line of this process, ours and the libraries', through one redacting writer.
+
+    JSON lines on stderr; readable text on a developer's terminal. Called once by the entry points.
+    """
+    target = stream or sys.stderr
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        without_text,
+        redact,
+    ]
+    terminal = development and target.isatty()
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer(colors=True) if terminal else structlog.processors.JSONRenderer()
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    logging.getLogger("uvicorn.access").disabled = True
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+class Metrics:
+    """The process's numbers in a registry of their own; labels come from the schema and the code list alone."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "hub_graphql_requests_total",
+            "GraphQL requests by root field and outcome (OK or an error code).",
+            ["field", "outcome"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "hub_graphql_request_seconds",
+            "Time to answer a GraphQL request.",
+            ["kind"],
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+            registry=self.registry,
+        )
+        self._pool = Gauge(
+            "hub_database_connections", "Connections of the pool.", ["state"], registry=self.registry
+        )
+        self._jobs = Gauge("hub_jobs", "Jobs by state.", ["state"], registry=self.registry)
+        self._redis = Gauge("hub_redis_up", "1 while Redis answers.", registry=self.registry)
+
+    def answered(self, kind: str, fields: tuple[str, ...], outcome: str, seconds: float) -> None:
+        """Count one request under each of its root fields."""
+        for name in fields or ("none",):
+            self._requests.labels(name, outcome).inc()
+        self._seconds.labels(kind).observe(seconds)
+
+    def measured(self, *, pool: Mapping[str, int], jobs: Mapping[str, int] | None, redis: bool) -> None:
+        """Take over what was looked up for this scrape."""
+        for state, count in pool.items():
+            self._pool.labels(state).set(count)
+        # A state without jobs is not reported, so what stood there at the last scrape must go.
+        self._jobs.clear()
+        for state, count in (jobs or {}).items():
+            self._jobs.labels(state).set(count)
+        self._redis.set(1 if redis else 0)
+
+    def page(self) -> bytes:
+        """The text a Prometheus server scrapes."""
+        return generate_latest(self.registry)

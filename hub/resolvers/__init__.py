@@ -1,0 +1,1 @@
+"""The callers' doors: about ten lines each, no rule, one file per room."""

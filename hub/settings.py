@@ -1,0 +1,94 @@
+"""Every environment value of the hub (prefix HUB_), typed and frozen; read once by the entry points."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SECRET_BYTES = 32
+
+
+class Settings(BaseSettings):
+    """Values only entry points read; everything below ``app`` and ``worker`` receives what it needs."""
+
+    model_config = SettingsConfigDict(env_prefix="HUB_", frozen=True, extra="ignore")
+
+    mode: Literal["development", "production"] = "development"
+    environments: frozenset[Literal["LIVE", "TEST"]] = frozenset({"LIVE", "TEST"})
+    data_dir: Path = Path(".hub")
+    domain: str = "ifix.org"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str | None = None
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses or networks, separated by commas, whose X-Forwarded-For is believed",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    database_url: SecretStr | None = None
+    database_owner_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    pool_size: int = 16
+    statement_timeout_ms: int = 10_000
+    lock_timeout_ms: int = 4_000
+
+    master_key: SecretStr | None = Field(default=None, description="32 bytes, base64")
+    signing_key: SecretStr | None = Field(default=None, description="Ed25519 seed, 32 bytes, base64")
+
+    smtp_host: str | None = None
+    smtp_port: int = 587
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_starttls: bool = True
+    mail_from: str = "Fiscal Hub <no-reply@localhost>"
+
+    depth_max: int = 10
+    tokens_max: int = 2_000
+    aliases_max: int = 30
+    root_mutations_max: int = 5
+    cost_max: int = 20_000
+    document_chars_max: int = 100_000
+    document_cache_bytes: int = 64 * 1024 * 1024
+    body_bytes_max: int = 16 * 1024 * 1024
+    requests_per_minute: int = 6_000
+    anonymous_requests_per_minute: int = 120
+
+    def secret_bytes(self, name: Literal["master_key", "signing_key"]) -> bytes:
+        """32 secret bytes: from the environment, else from a file in the data folder made at first use.
+
+        In production a missing value is refused, as a fresh key per machine would split the hub.
+        """
+        value: SecretStr | None = getattr(self, name)
+        if value is not None:
+            raw = base64.b64decode(value.get_secret_value(), validate=True)
+            if len(raw) != SECRET_BYTES:
+                raise ValueError(f"HUB_{name.upper()} must be {SECRET_BYTES} bytes in base64")
+            return raw
+        path = self.data_dir / "secrets" / name
+        if path.exists():
+            return path.read_bytes()
+        if self.mode == "production":
+            raise ValueError(f"HUB_{name.upper()} is required in production")
+        return _create_secret(path)
+
+
+def _create_secret(path: Path) -> bytes:
+    """Write 32 random bytes once, even when two processes start at the same moment."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_bytes(secrets.token_bytes(SECRET_BYTES))
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_bytes()

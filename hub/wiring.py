@@ -1,0 +1,44 @@
+"""What both entry points, the web process and the worker, build from the settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hub.db import Database
+from hub.means import Means
+from hub.settings import Settings
+from hub.signing import HubKey
+from hub.wakeups import Wakeups
+
+
+def make_means(settings: Settings) -> Means:
+    """The hub's own keys and names."""
+    return Means(
+        domain=settings.domain,
+        signing_key=HubKey.from_seed(settings.secret_bytes("signing_key")),
+        master_key=settings.secret_bytes("master_key"),
+        environments=settings.environments,
+        development=settings.mode == "development",
+    )
+
+
+def connect(settings: Settings) -> tuple[Database, Wakeups]:
+    """The database as the application's role, and the wake-up calls its commits send."""
+    if settings.database_url is None or settings.redis_url is None:
+        raise ValueError("HUB_DATABASE_URL and HUB_REDIS_URL are required; `fiscal-hub run` provides them")
+    wakeups = Wakeups(settings.redis_url.get_secret_value())
+    db = Database.connect(
+        settings.database_url.get_secret_value(),
+        nudge=wakeups.nudge,
+        pool_size=settings.pool_size,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        lock_timeout_ms=settings.lock_timeout_ms,
+    )
+    return db, wakeups
+
+
+def mailbox_folder(settings: Settings) -> Path | None:
+    """Where development's mail lies; None when a mail server is configured, or required (production)."""
+    if settings.mode == "development" and settings.smtp_host is None:
+        return settings.data_dir / "mailbox"
+    return None

@@ -1,0 +1,1 @@
+"""Alembic migrations; run by ``fiscal-hub migrate`` as the owner role."""

@@ -1,0 +1,1 @@
+"""Faults made for real: processes are killed, servers taken away."""

@@ -1,0 +1,470 @@
+"""What the vectors say, written by hand: values beside their canonical text, and refusals beside their codes."""
+
+from __future__ import annotations
+
+import json
+
+from tests.signing.book import Json, refused
+
+LINE = {"lineNo": 1, "amount": "1202500.00", "currency": "INR", "coaCode": "4215-01-102-08-00-53"}
+LINE_TEXT = '{"amount":"1202500.00","coaCode":"4215-01-102-08-00-53","currency":"INR","lineNo":1}'
+NAMES = [chr(97 + i) for i in range(26)]
+
+CANONICAL: list[tuple[str, str, Json, str]] = [
+    ("empty-object", "an empty object", {}, "{}"),
+    ("empty-list", "an empty list", [], "[]"),
+    ("empty-text", "an empty text", "", '""'),
+    (
+        "empty-inside",
+        "empty containers stay where the caller leaves them",
+        {"b": [], "a": {}},
+        '{"a":{},"b":[]}',
+    ),
+    ("empty-name", "an empty name is a name, and comes first", {"a": 1, "": 2}, '{"":2,"a":1}'),
+    ("null", "null", None, "null"),
+    ("true", "true", True, "true"),
+    ("false-in-list", "false is not zero", [False, 0], "[false,0]"),
+    ("zero", "zero", 0, "0"),
+    ("negative", "a negative integer", -7, "-7"),
+    ("integer-greatest", "2**53 - 1", 9007199254740991, "9007199254740991"),
+    ("integer-least", "-(2**53 - 1)", -9007199254740991, "-9007199254740991"),
+    ("null-inside", "null inside data is data", {"a": None}, '{"a":null}'),
+    ("order-simple", "names are sorted", {"b": 1, "a": 2, "c": 3}, '{"a":2,"b":1,"c":3}'),
+    ("order-case", "capitals before small letters", {"a": 1, "A": 2, "_": 3}, '{"A":2,"_":3,"a":1}'),
+    ("order-digits", "digits are text, not numbers", {"10": 1, "9": 2, "1": 3}, '{"1":3,"10":1,"9":2}'),
+    ("order-prefix", "a prefix comes first", {"ab": 1, "a": 2, "a b": 3}, '{"a":2,"a b":3,"ab":1}'),
+    ("order-lists", "lists keep their order", [3, 1, 2], "[3,1,2]"),
+    (
+        "order-nested",
+        "objects in objects and lists are sorted too",
+        {"z": [{"b": 1, "a": {"d": 1, "c": 2}}]},
+        '{"z":[{"a":{"c":2,"d":1},"b":1}]}',
+    ),
+    (
+        "order-utf16",
+        "an astral name (U+1F600, units D83D DE00) sorts before U+FF21, though its code point is greater",
+        {"\uff21": 1, "\U0001f600": 2, "z": 3},
+        '{"z":3,"\U0001f600":2,"\uff21":1}',
+    ),
+    (
+        "order-utf16-private",
+        "U+E000 sorts after every astral name",
+        {"\ue000": 1, "\U0010ffff": 2},
+        '{"\U0010ffff":2,"\ue000":1}',
+    ),
+    (
+        "order-utf16-two-astral",
+        "two astral names with the same first unit",
+        {"\U0001f601": 1, "\U0001f600": 2},
+        '{"\U0001f600":2,"\U0001f601":1}',
+    ),
+    ("order-latin", "ö after z, by code unit and in no language", {"ö": 1, "z": 2}, '{"z":2,"ö":1}'),
+    ("escape-short", "the five short escapes", "\b\t\n\f\r", r'"\b\t\n\f\r"'),
+    ("escape-quote", "quote and backslash", '"\\', r'"\"\\"'),
+    ("escape-slash", "a slash is not escaped", "VCH/2026", '"VCH/2026"'),
+    (
+        "escape-controls",
+        "other controls as four lower-case hex digits",
+        "\x01\x0b\x1f",
+        r'"\u0001\u000b\u001f"',
+    ),
+    ("escape-delete", "U+007F stands as it is", "\x7f", '"\x7f"'),
+    ("escape-c1", "U+0080 stands as it is", "\x80", '"\x80"'),
+    ("escape-line-separator", "U+2028 stands as it is", "\u2028", '"\u2028"'),
+    ("escape-name", "names are escaped like texts", {'a\n"': 1}, r'{"a\n\"":1}'),
+    ("escape-html", "nothing is escaped for HTML", "</script>&", '"</script>&"'),
+    ("unicode-nfc", "é composed", "\u00e9", '"\u00e9"'),
+    ("unicode-hangul", "a composed Hangul syllable", "\ud55c", '"\ud55c"'),
+    (
+        "unicode-gurmukhi",
+        "Punjabi text",
+        "\u0a2a\u0a70\u0a1c\u0a3e\u0a2c",
+        '"\u0a2a\u0a70\u0a1c\u0a3e\u0a2c"',
+    ),
+    (
+        "unicode-devanagari-nukta",
+        "ka and nukta apart: the composed U+0958 is not NFC",
+        "\u0915\u093c",
+        '"\u0915\u093c"',
+    ),
+    ("unicode-compatibility", "a ligature is NFC (it would not be NFKC)", "\ufb01", '"\ufb01"'),
+    ("unicode-astral", "an astral character, four UTF-8 bytes", "\U0001f600", '"\U0001f600"'),
+    ("unicode-noncharacter", "a noncharacter is kept", "\uffff", '"\uffff"'),
+    ("unicode-mark-first", "a text that begins with a combining mark", "\u0301", '"\u0301"'),
+    ("unicode-bom-inside", "U+FEFF inside a text is text", "\ufeff", '"\ufeff"'),
+    ("unicode-name", "a composed name", {"\u00e9": 1}, '{"\u00e9":1}'),
+    ("amount-negative", "a negative amount is text", {"amount": "-1202500.00"}, '{"amount":"-1202500.00"}'),
+    (
+        "text-like-number",
+        "text that looks like a number stays text",
+        ["1e3", "-0", "1.0"],
+        '["1e3","-0","1.0"]',
+    ),
+    (
+        "line-items",
+        "two lines inside an event",
+        {"lines": [LINE, LINE]},
+        f'{{"lines":[{LINE_TEXT},{LINE_TEXT}]}}',
+    ),
+    (
+        "line-items-deep",
+        "attributes and tags inside a line",
+        {
+            "lines": [
+                {
+                    "tags": [{"scheme": "gender-budget", "share": "1.0000"}],
+                    "lineNo": 2,
+                    "attributes": {"b": "2", "a": ""},
+                }
+            ]
+        },
+        '{"lines":[{"attributes":{"a":"","b":"2"},"lineNo":2,"tags":[{"scheme":"gender-budget","share":"1.0000"}]}]}',
+    ),
+    ("depth-32-lists", "32 lists", json.loads("[" * 32 + "]" * 32), "[" * 32 + "]" * 32),
+    (
+        "depth-32-objects",
+        "32 objects",
+        json.loads('{"a":' * 31 + "{}" + "}" * 31),
+        '{"a":' * 31 + "{}" + "}" * 31,
+    ),
+    (
+        "rfc8785-literals",
+        "RFC 8785 section 3.2.2 without its numbers",
+        {"string": '\u20ac$\u000f\nA\'B"\\\\"/', "literals": [None, True, False]},
+        '{"literals":[null,true,false],"string":"\u20ac$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}',
+    ),
+    (
+        "rfc8785-sorting",
+        "RFC 8785 section 3.2.3 with U+FF21 for U+FB33, which is not NFC",
+        {
+            "\u20ac": "Euro Sign",
+            "\r": "Carriage Return",
+            "\uff21": "Fullwidth A",
+            "1": "One",
+            "\U0001f600": "Emoji",
+            "\x80": "Control",
+            "\u00f6": "o Diaeresis",
+        },
+        (
+            '{"\\r":"Carriage Return","1":"One","\x80":"Control","\u00f6":"o Diaeresis","\u20ac":"Euro Sign",'
+            '"\U0001f600":"Emoji","\uff21":"Fullwidth A"}'
+        ),
+    ),
+    (
+        "rfc8785-french",
+        "the RFC author's test data: french",
+        {
+            "peach": "This sorting order",
+            "p\u00e9ch\u00e9": "is wrong according to French",
+            "p\u00eache": "but canonicalization MUST",
+            "sin": "ignore locale",
+        },
+        (
+            '{"peach":"This sorting order","p\u00e9ch\u00e9":"is wrong according to French",'
+            '"p\u00eache":"but canonicalization MUST","sin":"ignore locale"}'
+        ),
+    ),
+    (
+        "rfc8785-structures",
+        "the RFC author's test data: structures",
+        {
+            "1": {"f": {"f": "hi", "F": 5}, "\n": 56},
+            "10": {},
+            "": "empty",
+            "a": {},
+            "111": [{"e": "yes", "E": "no"}],
+            "A": {},
+        },
+        '{"":"empty","1":{"\\n":56,"f":{"F":5,"f":"hi"}},"10":{},"111":[{"E":"no","e":"yes"}],"A":{},"a":{}}',
+    ),
+    (
+        "rfc8785-arrays",
+        "the RFC author's test data: arrays",
+        [56, {"d": True, "10": None, "1": []}],
+        '[56,{"1":[],"10":null,"d":true}]',
+    ),
+]
+
+CANONICAL_REFUSED: list[tuple[str, str, Json, Json, str]] = [
+    (
+        "float",
+        "an amount as a number",
+        {"amount": 10.5},
+        refused("CANONICAL_FLOAT", "amount"),
+        "amount-negative",
+    ),
+    (
+        "float-deep",
+        "a number with a fraction inside a line",
+        {"lines": [LINE, {**LINE, "amount": 0.1}]},
+        refused("CANONICAL_FLOAT", "lines", 1, "amount"),
+        "line-items",
+    ),
+    ("integer-too-great", "2**53", 9007199254740992, refused("CANONICAL_INTEGER"), "integer-greatest"),
+    (
+        "integer-too-small",
+        "-2**53",
+        {"a": -9007199254740992},
+        refused("CANONICAL_INTEGER", "a"),
+        "integer-least",
+    ),
+    ("unicode-nfd", "e and a combining acute: NFD", "e\u0301", refused("CANONICAL_NFC"), "unicode-nfc"),
+    (
+        "unicode-nfd-name",
+        "a decomposed name",
+        {"e\u0301": 1},
+        refused("CANONICAL_NFC", "e\u0301"),
+        "unicode-name",
+    ),
+    (
+        "unicode-hangul-jamo",
+        "a decomposed Hangul syllable",
+        ["\u1112\u1161\u11ab"],
+        refused("CANONICAL_NFC", 0),
+        "unicode-hangul",
+    ),
+    (
+        "unicode-devanagari-qa",
+        "U+0958, excluded from composition",
+        "\u0958",
+        refused("CANONICAL_NFC"),
+        "unicode-devanagari-nukta",
+    ),
+    (
+        "unicode-singleton",
+        "the Angstrom sign U+212B is not NFC",
+        "\u212b",
+        refused("CANONICAL_NFC"),
+        "unicode-nfc",
+    ),
+    (
+        "rfc8785-sorting-fb33",
+        "the RFC's own name U+FB33",
+        {"\ufb33": "Dalet"},
+        refused("CANONICAL_NFC", "\ufb33"),
+        "rfc8785-sorting",
+    ),
+    (
+        "rfc8785-unnormalized",
+        "the RFC author's test data: unicode",
+        {"Unnormalized Unicode": "A\u030a"},
+        refused("CANONICAL_NFC", "Unnormalized Unicode"),
+        "rfc8785-french",
+    ),
+    ("nul", "U+0000", {"a": "x\x00"}, refused("CANONICAL_NUL", "a"), "escape-controls"),
+    ("nul-name", "U+0000 in a name", {"\x00": 1}, refused("CANONICAL_NUL", "\x00"), "escape-name"),
+    (
+        "depth-33-lists",
+        "33 lists",
+        json.loads("[" * 33 + "]" * 33),
+        refused("CANONICAL_DEPTH", *[0] * 32),
+        "depth-32-lists",
+    ),
+    (
+        "depth-33-objects",
+        "33 objects",
+        json.loads('{"a":' * 32 + "{}" + "}" * 32),
+        refused("CANONICAL_DEPTH", *["a"] * 32),
+        "depth-32-objects",
+    ),
+]
+
+
+PARSE: list[tuple[str, str, str]] = [
+    ("object", "canonical text", '{"a":1,"b":[true,null]}'),
+    ("text", "a text alone", '"\u00e9"'),
+    ("number", "an integer", "1000"),
+    ("zero", "zero", "0"),
+    ("integer-greatest", "2**53 - 1", "9007199254740991"),
+    ("integer-least", "-(2**53 - 1)", "-9007199254740991"),
+    ("names-apart", "two names that differ in case", '{"A":1,"a":2}'),
+    ("names-nested", "the same name on two levels", '{"a":{"a":1}}'),
+    ("astral", "a whole surrogate pair, as UTF-8", '"\U0001f600"'),
+    ("control", "a control in its canonical escape", r'"\u000f\n"'),
+    ("literals", "the three literals", "[null,true,false]"),
+    ("depth-32", "32 lists", "[" * 32 + "]" * 32),
+    ("siblings-lists", "40 lists side by side are two deep", "[" + ",".join(["[]"] * 40) + "]"),
+    ("siblings-objects", "40 objects side by side are two deep", "[" + ",".join(["{}"] * 40) + "]"),
+    ("brackets-in-text", "brackets in a text do not nest", '"' + "[" * 40 + '\\""'),
+    ("order-utf16", "names by UTF-16 units", '{"\U0001f600":2,"\uff21":1}'),
+    ("amount", "an amount is text", '{"amount":"-0.10"}'),
+]
+
+PARSE_REFUSED: list[tuple[str, str, str | bytes, Json, str]] = [
+    (
+        "duplicate-name",
+        "the same name twice",
+        '{"a":1,"a":2}',
+        refused("PARSE_DUPLICATE_NAME", "a"),
+        "names-apart",
+    ),
+    (
+        "duplicate-same-value",
+        "twice with the same value",
+        '{"a":1,"a":1}',
+        refused("PARSE_DUPLICATE_NAME", "a"),
+        "names-apart",
+    ),
+    (
+        "duplicate-escaped",
+        "the same name, once escaped",
+        r'{"a":1,"\u0061":2}',
+        refused("PARSE_DUPLICATE_NAME", "a"),
+        "names-apart",
+    ),
+    (
+        "duplicate-deep",
+        "twice, inside a list",
+        '[{"b":{"a":1,"a":2}}]',
+        refused("PARSE_DUPLICATE_NAME", 0, "b", "a"),
+        "names-nested",
+    ),
+    ("float", "a fraction", "1.5", refused("PARSE_NUMBER"), "number"),
+    ("float-whole", "1.0 is a float in many languages", "[1.0]", refused("PARSE_NUMBER", 0), "number"),
+    ("exponent", "1e3", "1e3", refused("PARSE_NUMBER"), "number"),
+    ("exponent-upper", "1E3 inside an object", '{"amount":1E3}', refused("PARSE_NUMBER", "amount"), "amount"),
+    ("exponent-huge", "1e400, infinite as a double", "1e400", refused("PARSE_NUMBER"), "number"),
+    (
+        "rfc8785-numbers",
+        "RFC 8785 section 3.2.2's numbers",
+        "[333333333.33333329,1E30,4.50,2e-3]",
+        refused("PARSE_NUMBER", 0),
+        "number",
+    ),
+    ("minus-zero", "-0", "-0", refused("PARSE_NOT_CANONICAL"), "zero"),
+    ("minus-zero-float", "-0.0", "-0.0", refused("PARSE_NUMBER"), "zero"),
+    ("integer-too-great", "2**53", "9007199254740992", refused("CANONICAL_INTEGER"), "integer-greatest"),
+    ("integer-too-small", "-2**53", "-9007199254740992", refused("CANONICAL_INTEGER"), "integer-least"),
+    ("integer-long", "5,000 digits", "9" * 5000, refused("CANONICAL_INTEGER"), "integer-greatest"),
+    ("leading-zero", "01", "[01]", refused("PARSE_SYNTAX"), "number"),
+    ("plus", "+1", "+1", refused("PARSE_SYNTAX"), "number"),
+    ("hexadecimal", "0x10", "[0x10]", refused("PARSE_SYNTAX"), "number"),
+    ("nan", "NaN", "[NaN]", refused("PARSE_SYNTAX", 0), "literals"),
+    ("infinity", "-Infinity", "-Infinity", refused("PARSE_SYNTAX"), "literals"),
+    ("literal-case", "True", "[True]", refused("PARSE_SYNTAX"), "literals"),
+    ("bom", "a byte order mark", b'\xef\xbb\xbf{"a":1,"b":[true,null]}', refused("PARSE_BOM"), "object"),
+    ("utf16", "UTF-16 bytes", '"é"'.encode("utf-16-le"), refused("PARSE_UTF8"), "text"),
+    ("latin1", "Latin-1 bytes", b'"\xe9"', refused("PARSE_UTF8"), "text"),
+    ("utf8-overlong", "an overlong slash", b'"\xc0\xaf"', refused("PARSE_UTF8"), "text"),
+    (
+        "utf8-surrogate",
+        "a surrogate in UTF-8 (CESU-8)",
+        b'"\xed\xa0\xbd\xed\xb8\x80"',
+        refused("PARSE_UTF8"),
+        "astral",
+    ),
+    ("utf8-cut", "a cut sequence", b'"\xf0\x9f\x98"', refused("PARSE_UTF8"), "astral"),
+    ("surrogate-high", "half a pair, escaped", r'"\ud83d"', refused("CANONICAL_SURROGATE"), "astral"),
+    ("surrogate-low", "the other half", r'["a\ude00"]', refused("CANONICAL_SURROGATE", 0), "astral"),
+    (
+        "surrogate-swapped",
+        "both halves in the wrong order",
+        r'"\ude00\ud83d"',
+        refused("CANONICAL_SURROGATE"),
+        "astral",
+    ),
+    (
+        "surrogate-paired",
+        "a pair, escaped where UTF-8 is canonical",
+        r'"\ud83d\ude00"',
+        refused("PARSE_NOT_CANONICAL"),
+        "astral",
+    ),
+    ("nul", "U+0000, escaped", r'"\u0000"', refused("CANONICAL_NUL"), "control"),
+    ("control-raw", "a raw line feed in a text", '"\n"', refused("PARSE_SYNTAX"), "control"),
+    ("nfd", "decomposed text", '"e\u0301"', refused("CANONICAL_NFC"), "text"),
+    ("trailing-value", "two values", '{"a":1}{"a":1}', refused("PARSE_TRAILING"), "object"),
+    ("trailing-bracket", "a bracket too many", "[]]", refused("PARSE_TRAILING"), "depth-32"),
+    ("trailing-newline", "a line feed at the end", '{"a":1}\n', refused("PARSE_NOT_CANONICAL"), "object"),
+    ("space-before", "a space in front", ' {"a":1}', refused("PARSE_NOT_CANONICAL"), "object"),
+    ("space-inside", "a space after the colon", '{"a": 1}', refused("PARSE_NOT_CANONICAL"), "object"),
+    ("names-unsorted", "names out of order", '{"b":1,"a":2}', refused("PARSE_NOT_CANONICAL"), "names-apart"),
+    (
+        "names-by-code-point",
+        "names by code point",
+        '{"\uff21":1,"\U0001f600":2}',
+        refused("PARSE_NOT_CANONICAL"),
+        "order-utf16",
+    ),
+    ("escape-needless", "a needless escape", r'"\u00e9"', refused("PARSE_NOT_CANONICAL"), "text"),
+    ("escape-slash", "an escaped slash", r'"\/"', refused("PARSE_NOT_CANONICAL"), "text"),
+    ("escape-upper", "upper-case hex digits", r'"\u000F"', refused("PARSE_NOT_CANONICAL"), "control"),
+    (
+        "escape-long",
+        "a long escape where a short one exists",
+        r'"\u000a"',
+        refused("PARSE_NOT_CANONICAL"),
+        "control",
+    ),
+    ("depth-33", "33 lists", "[" * 33 + "]" * 33, refused("CANONICAL_DEPTH"), "depth-32"),
+    ("depth-unclosed", "10,000 open brackets", "[" * 10_000, refused("CANONICAL_DEPTH"), "depth-32"),
+    ("empty", "nothing", "", refused("PARSE_SYNTAX"), "text"),
+    ("comma-last", "a comma at the end", "[1,]", refused("PARSE_SYNTAX"), "literals"),
+    ("quote-single", "single quotes", "{'a':1}", refused("PARSE_SYNTAX"), "object"),
+    ("comment", "a comment", "[1/**/]", refused("PARSE_SYNTAX"), "literals"),
+    ("text-open", "a text without its end", '"abc', refused("PARSE_SYNTAX"), "text"),
+]
+
+
+SPEC_STATEMENT = {
+    "bodyDigest": "sha256:7607264545a1e436353c76cb442684f5f520443674eaffa80d87e7933130c660",
+    "comments": "",
+    "keyId": "ifms-2026-1",
+    "purpose": "ORIGIN",
+    "signedAt": "2026-10-13T18:20:05+05:30",
+    "system": "ifms@punjab.ifix.org",
+}
+SPEC_SIGNATURE = "cExgs9ETdCzukawBDkuGp2yaAWj94AkUFLPU746t5oFl2sUd3zTBMk7zOfYPtL/pHxeGiTj9QtNGbq++ynMPAA=="
+SPEC_LINE = {
+    "administrativeHierarchyCode": "pb/DWSS/Z02/C05/DIV23/DIV23SD02/S557/7378",
+    "coaCode": "4215-01-102-08-00-53",
+    "currency": "INR",
+    "locationCode": "pb/rupnagar/anandpur-sahib/majher",
+    "periodEnd": "2026-09-25",
+    "periodStart": "2026-08-01",
+    "programCode": "JJM",
+    "projectCode": "PWS-7378",
+}
+SPEC_TAG = {
+    "beneficiaryRegistry": "pb-households",
+    "scheme": "gender-budget",
+    "share": "1.0000",
+    "targetSegment": "women-headed-households",
+}
+SPEC_BODY = {
+    "type": "EXPENDITURE",
+    "subType": "DEBIT",
+    "referenceId": "VCH/2026-10/118",
+    "process": "work_bill_payment",
+    "parents": [{"relation": "SETTLES", "eventId": "0199f1c0-0009-7000-8000-000000000009"}],
+    "majorType": "CAPITAL_EXPENDITURE",
+    "government": "pb",
+    "eventTime": "2026-10-13T18:20:00+05:30",
+    "lines": [
+        {**SPEC_LINE, "lineNo": 1, "amount": "1202500.00", "attributes": {"net_amount": "1106300.00"}},
+        {
+            **SPEC_LINE,
+            "lineNo": 2,
+            "amount": "647500.00",
+            "attributes": {"net_amount": "595700.00"},
+            "tags": [SPEC_TAG],
+        },
+    ],
+    "attributes": {
+        "voucher_number": "VCH/2026-10/118",
+        "voucher_date": "2026-10-13",
+        "voucher_amount": "1850000.00",
+        "utr_no": "SBINR12026101300418",
+        "department_code": "DWSS",
+        "ddo_code": "DDO-4471",
+    },
+    "attributeGroup": "work_payment_completion",
+}
+EVENT = {
+    "kind": "EVENT",
+    "from": "mgramseva@punjab.ifix.org",
+    "referenceId": "DMD-1",
+    "note": "water, sewer",
+    "lines": [LINE],
+}
+MESSAGE = {**EVENT, "kind": "MESSAGE", "to": ["ifms@punjab.ifix.org"]}
