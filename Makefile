@@ -52,8 +52,8 @@ check: $(VENV)/dev.stamp ## Lint, formatting, types, import contracts; lock file
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q tests/architecture/test_locks.py
 
-bench: ## There are no benchmarks yet
-	@echo "There are no benchmarks yet; nothing was measured."
+bench: $(VENV)/dev.stamp ## Measure this hub beside others (installs PostGraphile); ARGS="--sizes 10k,1m"
+	@$(BIN)/python -m bench $(ARGS)
 
 migrate: $(VENV)/run.stamp ## Bring the database to this version
 	@exec $(BIN)/fiscal-hub migrate $(ARGS)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from inspect import isawaitable
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any, Protocol, TypeGuard, cast
+from uuid import UUID
 
 import orjson
 import strawberry
 import structlog
-from graphql import ExecutionResult, GraphQLError, execute
+from graphql import ExecutionResult, GraphQLError, execute, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
@@ -21,13 +23,18 @@ from hub import failures
 from hub.codes import Code
 from hub.context import Context
 from hub.db import Database, Read, utc_now
+from hub.decoding import Mutations, complete
 from hub.domain import registry
+from hub.domain.fiscal_events import PostGroups
 from hub.domain.registry.callers import Anonymous, Caller, HubCaller, PersonCaller, SystemCaller
 from hub.errors import Refusal
 from hub.failures import Failure
-from hub.limits import Documents, Limits, Operation
+from hub.limits import Documents, Limits, Operation, Prepared
 from hub.means import Means
 from hub.rates import Rates
+from hub.reads import Reads
+from hub.replica import UNKNOWN_POSITION, Positions, reads_after
+from hub.resolvers import posting_reads
 from hub.resolvers.catalogue import CatalogueQuery
 from hub.resolvers.fiscal_events import FiscalEventsMutation, FiscalEventsQuery
 from hub.resolvers.health import HealthQuery
@@ -87,6 +94,11 @@ class Call:
     session: str | None = None
     browser_session: str = ""
     address: str = ""
+    after: int | None = (
+        None  # the position in the database's log that its reads must have seen (decision 0012)
+    )
+    is_large: bool = False  # more than strangers may send: whatever takes long over it is done aside
+    plain: bool = False  # execute field by field, whatever could be compiled: what tests compare with
 
 
 @dataclass(slots=True)
@@ -97,11 +109,13 @@ class Answer:
     executed: bool
     status: int | None = None
     retry_after_seconds: int | None = None
+    position: int | None = None  # where the database's log stood after a mutation, when a replica is in use
     cookies: list[str] = field(default_factory=list)
     caller: str = "-"
     kind: str = "none"
     fields: tuple[str, ...] = ()
     outcome: str = "OK"
+    compiled: bool = False  # written by the database from a plan (hub.reads)
 
 
 @dataclass(frozen=True)
@@ -125,14 +139,19 @@ class Api:
         limits: Limits | None = None,
         rated: Rated | None = None,
         authenticate: Authenticate | None = None,
+        posts: PostGroups | None = None,
     ) -> None:
         self.schema = schema
         self.db = db
         self.means = means
+        self.posts = posts or PostGroups(db, means)
         self.limits = limits or Limits()
         self.documents = Documents(schema, self.limits)
+        self.reads = Reads(schema, posting_reads.storage())
+        self._mutations = Mutations(schema, self.reads)
         self._rated = rated
         self._authenticate = authenticate or registry.authenticate
+        self._positions = Positions()
         self._noting: asyncio.Task[None] | None = None
         self._introspected: dict[int, tuple[Operation, bytes]] = {}
 
@@ -144,11 +163,35 @@ class Api:
             return refused(failures.of_refusal(refusal))
         except Exception as fault:  # noqa: BLE001 - an edge: whatever it is, the caller gets a trace id
             return refused(failures.of_fault(fault, call.trace_id))
-        answer = await self._answer(call, caller)
+        if self.db.replica is None:
+            answer = await self._answer(call, caller)
+        else:
+            answer = await self._answer_beside_replica(call, caller)
         answer.caller = _label(caller)
         if self._noting is None and registry.has_uses_to_write(utc_now()):
             self._noting = asyncio.create_task(self._note_uses())
         return answer
+
+    async def _answer_beside_replica(self, call: Call, caller: Caller) -> Answer:
+        """The same, so that a system's reads see what it committed, wherever they are answered (decision 0012)."""
+        try:
+            answer = await self._answer(call, caller)
+        finally:
+            reads_after.set(None)
+        if answer.kind == "mutation":
+            try:
+                answer.position = await self.db.position()
+            except Exception as fault:  # noqa: BLE001 - the mutation is done; only where it lies is unknown
+                log.warning("position_unknown", fault=type(fault).__name__)
+            if isinstance(caller, SystemCaller):
+                position = UNKNOWN_POSITION if answer.position is None else answer.position
+                self._positions.note(caller.system_id, position)
+        return answer
+
+    def _let_lag(self, operation: Operation, call: Call, caller: Caller) -> None:
+        """Queries of systems may be answered by a replica that has seen enough; all else stays on the primary."""
+        if self.db.replica is not None and operation.kind == "query" and isinstance(caller, SystemCaller):
+            reads_after.set(max(self._positions.of(caller.system_id), call.after or 0))
 
     async def _note_uses(self) -> None:
         """Beside the requests, once a minute: when keys and sessions were last used."""
@@ -161,6 +204,7 @@ class Api:
 
     async def close(self) -> None:
         """Let what was begun beside the requests end."""
+        await self.posts.close()
         if self._noting is not None:
             await self._noting
 
@@ -202,7 +246,7 @@ class Api:
             return
         match caller:
             case SystemCaller():
-                await rated.rates.spend(f"key:{caller.key_id}", rated.known)
+                await rated.rates.spend(_identity(caller.key_id), rated.known)
             case PersonCaller():
                 await rated.rates.spend(f"session:{caller.session_id}", rated.known)
             case Anonymous():
@@ -213,12 +257,10 @@ class Api:
 
     async def _answer(self, call: Call, caller: Caller) -> Answer:
         prepared = self.documents.prepare(call.document)
-        if prepared.refusal is not None:
-            return refused(failures.of_refusal(prepared.refusal))
-        if prepared.errors:
-            return refused(*(failures.of_document(error) for error in prepared.errors[:ERRORS_MAX]))
+        if prepared.document is None:
+            return _unprepared(prepared)
         operation = prepared.operation(call.operation_name)
-        if operation is None or prepared.document is None:
+        if operation is None:
             message = "operationName must name one of the document's operations"
             return refused(Failure(failures.plain(Code.DOCUMENT_INVALID, message)))
         cost = {"requested": operation.cost.of(call.variables), "budget": self.limits.cost_max}
@@ -226,25 +268,64 @@ class Api:
             message = f"the operation costs {cost['requested']}; the budget is {self.limits.cost_max}"
             failure = Failure(failures.plain(Code.COST_LIMIT, message))
             return _about(operation, refused(failure, extensions={"cost": cost}))
+        self._let_lag(operation, call, caller)
         kept = self._introspected.get(id(operation))
         if kept is not None and kept[0] is operation:
             return _about(operation, Answer(kept[1], executed=True))
+        if operation.kind == "query" and not call.plain:
+            compiled = await self._compiled(operation, call, caller, cost)
+            if compiled is not None:
+                return _about(operation, compiled)
         context = Context(
             db=self.db,
             caller=caller,
             means=self.means,
+            posts=self.posts,
             trace_id=call.trace_id,
             browser_session=call.browser_session,
         )
         result = await self._execute(prepared.document, operation, call, context)
-        answer = self._finish(result, operation, call, {"cost": cost})
+        finishing = (result, operation, call, {"cost": cost})
+        # Naming what is wrong with a large input takes as long as coercing it.
+        answer = (
+            await asyncio.to_thread(self._finish, *finishing) if call.is_large else self._finish(*finishing)
+        )
         answer.cookies = context.cookies_to_set
         return _about(operation, answer)
+
+    async def _compiled(
+        self, operation: Operation, call: Call, caller: Caller, cost: dict[str, int]
+    ) -> Answer | None:
+        """The answer of a query that compiles (hub.reads); None where ordinary execution has to answer."""
+        found = await self.reads.answer(operation, call.variables, caller, self.db)
+        if found is None:
+            return None
+        extensions = f'"extensions":{{"cost":{{"requested":{cost["requested"]},"budget":{cost["budget"]}}}}}'
+        if not found.failed:
+            return Answer(f'{{"data":{found.data},{extensions}}}'.encode(), executed=True, compiled=True)
+        failed = [
+            failures.of_field(
+                GraphQLError("", path=[failure.answer], original_error=failure.fault), call.trace_id
+            )
+            for failure in found.failed
+        ]
+        errors = orjson.dumps([failure.body for failure in failed]).decode()
+        text = f'{{"data":{found.data},{extensions},"errors":{errors}}}'
+        answer = Answer(text.encode(), executed=True, outcome=failed[0].code, compiled=True)
+        if found.is_nothing:
+            _set_status(answer, failed)
+        return answer
 
     async def _execute(
         self, document: Any, operation: Operation, call: Call, context: Context
     ) -> ExecutionResult:
         """Run a prepared document; strawberry's own ``execute`` would parse and validate it again."""
+        if not call.plain:
+            planned = await self._mutations.execute(operation, call.variables, context)
+            if planned is not None:
+                return planned
+        if call.is_large:
+            return await self._execute_large(operation, call, context)
         result = execute(
             self.documents.core,
             document,
@@ -256,6 +337,19 @@ class Api:
             operation_extensions=None,
         )
         return await result if isawaitable(result) else result
+
+    async def _execute_large(self, operation: Operation, call: Call, context: Context) -> ExecutionResult:
+        """Coercing a large input takes seconds of Python: in a thread, so that others are served meanwhile."""
+        values = await asyncio.to_thread(
+            get_variable_values,
+            self.documents.core,
+            operation.node.variable_definitions or (),
+            dict(call.variables),
+            max_errors=failures.PROBLEMS_MAX,
+        )
+        if isinstance(values, list):
+            return ExecutionResult(None, values)
+        return await complete(self.documents.core, operation, values, context)
 
     def _finish(
         self, result: ExecutionResult, operation: Operation, call: Call, extensions: dict[str, Any]
@@ -273,7 +367,7 @@ class Api:
             return refused(failures.of_fault(fault, call.trace_id), status=500)
         if operation.introspection_only and not failed:
             self._keep_introspected(operation, text)
-        answer = Answer(text, executed=True, outcome=_outcome(result.data, failed))
+        answer = Answer(text, executed=True, outcome=_outcome(operation, result.data, failed))
         if result.data is None or all(value is None for value in result.data.values()):
             _set_status(answer, failed)
         return answer
@@ -291,6 +385,11 @@ class Api:
         self._introspected[id(operation)] = (operation, text)
 
 
+@lru_cache(maxsize=10_000)
+def _identity(key_id: UUID) -> str:
+    return f"key:{key_id}"
+
+
 def _place(address: str) -> str:
     """What counts as one address: of IPv6 the network of 64 bits, as everybody gets at least that many."""
     try:
@@ -300,6 +399,12 @@ def _place(address: str) -> str:
     if isinstance(found, IPv4Address):
         return str(found)
     return str(found.ipv4_mapped or IPv6Network((int(found) >> 64 << 64, 64)))
+
+
+def _unprepared(prepared: Prepared) -> Answer:
+    if prepared.refusal is not None:
+        return refused(failures.of_refusal(prepared.refusal))
+    return refused(*(failures.of_document(error) for error in prepared.errors[:ERRORS_MAX]))
 
 
 def _about(operation: Operation, answer: Answer) -> Answer:
@@ -326,10 +431,13 @@ def _set_status(answer: Answer, failed: list[Failure]) -> None:
             return
 
 
-def _outcome(data: dict[str, Any] | None, failed: list[Failure]) -> str:
-    """One word for metrics: OK, or the first code; a payload's own errors count, if they are ours."""
+def _outcome(operation: Operation, data: dict[str, Any] | None, failed: list[Failure]) -> str:
+    """One word for metrics: OK, or the first code; a mutation payload's own errors count, if they are ours."""
     if failed:
         return failed[0].code
+    if operation.kind != "mutation":
+        # A query may call any of its lists "errors".
+        return "OK"
     for value in (data or {}).values():
         problems = value.get("errors") if isinstance(value, dict) else None
         if isinstance(problems, list) and problems and isinstance(problems[0], dict):

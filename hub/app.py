@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,15 +19,16 @@ from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route, Router
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from hub import failures, migrate, observe
 from hub.adapters.mail.mailbox import mailbox_routes
 from hub.api import Api, Authenticate, Rated, build_schema
 from hub.db import Database
 from hub.domain import jobs
+from hub.domain.fiscal_events import PostGroups
 from hub.edge import Endpoint, Manners
 from hub.limits import Limits
 from hub.observe import Metrics
@@ -37,6 +39,9 @@ from hub.wiring import connect, mailbox_folder, make_means
 log = structlog.get_logger(__name__)
 
 STATIC = Path(__file__).parent / "static"
+GRAPHQL_PATH = "/graphql"
+# New objects before a young collection, young before middle ones, middle before full ones.
+COLLECT_AFTER = (10_000, 20, 20)
 READY_SECONDS_MAX = 2.0
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 TRACE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -78,9 +83,11 @@ class Traced:
 
     def __init__(self, app: ASGIApp, *, encrypted: bool = False) -> None:
         self.app = app
-        self._headers = dict(SAFE_HEADERS)
+        headers = dict(SAFE_HEADERS)
         if encrypted:
-            self._headers[b"strict-transport-security"] = b"max-age=31536000"
+            headers[b"strict-transport-security"] = b"max-age=31536000"
+        self._headers = list(headers.items())
+        self._names = frozenset(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one HTTP request; the lifespan passes through."""
@@ -95,8 +102,8 @@ class Traced:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                given = {name.lower() for name, _ in message["headers"]}
-                added = [pair for pair in self._headers.items() if pair[0] not in given]
+                given = self._names.intersection([name for name, _ in message["headers"]])
+                added = [pair for pair in self._headers if pair[0] not in given] if given else self._headers
                 message["headers"] = [*message["headers"], *added, (b"x-request-id", trace_id.encode())]
             await send(message)
 
@@ -165,6 +172,7 @@ class Health:
         except Exception as fault:  # a scrape must not fail because the database does
             log.warning("metrics_incomplete", exc_info=fault)
         self._metrics.measured(pool=_pool(self._db), jobs=counted, redis=not self._rates.degraded)
+        self._metrics.read(reading=self._db.reading_counts, replica=_replica(self._db))
         return Response(self._metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -173,6 +181,10 @@ def _pool(db: Database) -> dict[str, int]:
     if not isinstance(pool, QueuePool):
         return {}
     return {"in_use": pool.checkedout(), "idle": pool.checkedin(), "size": pool.size()}
+
+
+def _replica(db: Database) -> tuple[bool, dict[str, int]] | None:
+    return None if db.replica is None else (db.replica.is_usable, db.replica.reads)
 
 
 class Graphiql:
@@ -218,6 +230,30 @@ class Assets(StaticFiles):
         return response
 
 
+class Web(Starlette):
+    """The app, whose busiest path is known before any router looks at it: ``POST /graphql``."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        paths: Sequence[BaseRoute],
+        *,
+        lifespan: Lifespan[Starlette] | None = None,
+        encrypted: bool = False,
+    ) -> None:
+        super().__init__(
+            routes=paths, middleware=[Middleware(Traced, encrypted=encrypted)], lifespan=lifespan
+        )
+        self._posts = Traced(endpoint, encrypted=encrypted)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or run the lifespan."""
+        if scope["type"] == "http" and scope["path"] == GRAPHQL_PATH and scope["method"] == "POST":
+            await self._posts(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def create_app(settings: Settings, *, authenticate: Authenticate | None = None) -> Starlette:
     """The ASGI app; opens the pool at start-up and gives it back at the end.
 
@@ -225,15 +261,25 @@ def create_app(settings: Settings, *, authenticate: Authenticate | None = None) 
     """
     db, wakeups = connect(settings)
     rates = Rates(settings.redis_url.get_secret_value() if settings.redis_url else "")
+    metrics = Metrics()
+    means = make_means(settings)
+    posts = PostGroups(
+        db,
+        means,
+        queue_max=settings.post_queue_max,
+        group_max=settings.post_group_max,
+        flushed=metrics.grouped,
+    )
+    metrics.watch_queue(lambda: posts.waiting)
     api = Api(
         build_schema(),
         db,
-        make_means(settings),
+        means,
         limits=make_limits(settings),
         rated=Rated(rates, settings.requests_per_minute, settings.anonymous_requests_per_minute),
         authenticate=authenticate,
+        posts=posts,
     )
-    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -246,11 +292,23 @@ def create_app(settings: Settings, *, authenticate: Authenticate | None = None) 
     endpoint = Endpoint(api, metrics, Manners(settings.body_bytes_max, settings.public_url))
     found = routes(endpoint, Health(db, rates, metrics), development=settings.mode == "development")
     folder = mailbox_folder(settings)
-    return Starlette(
-        routes=[*found, Mount("/", LocalOnly(Router(mailbox_routes(folder))))] if folder else found,
-        middleware=[Middleware(Traced, encrypted=(settings.public_url or "").startswith("https://"))],
+    return Web(
+        endpoint,
+        [*found, Mount("/", LocalOnly(Router(mailbox_routes(folder))))] if folder else found,
         lifespan=lifespan,
+        encrypted=(settings.public_url or "").startswith("https://"),
     )
+
+
+def settle() -> None:
+    """Put what start-up made out of the collector's sight, and let it look less often at what requests make.
+
+    The schema and the modules are half a million objects that live as long as the process; each full collection
+    would stop every request for as long as it takes to walk them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def routes(endpoint: Endpoint, health: Health, *, development: bool) -> list[Route | Mount]:
@@ -263,8 +321,8 @@ def routes(endpoint: Endpoint, health: Health, *, development: bool) -> list[Rou
     if development:
         page = Graphiql(endpoint)
         assets = Assets(directory=STATIC / "graphiql")
-        return [*found, Route("/graphql", page), Mount("/static/graphiql", assets)]
-    return [*found, Route("/graphql", endpoint)]
+        return [*found, Route(GRAPHQL_PATH, page), Mount("/static/graphiql", assets)]
+    return [*found, Route(GRAPHQL_PATH, endpoint)]
 
 
 def from_environment() -> Starlette:
@@ -273,4 +331,6 @@ def from_environment() -> Starlette:
     observe.configure(
         development=settings.mode == "development", level=logging.getLevelNamesMapping()[settings.log_level]
     )
-    return create_app(settings)
+    app = create_app(settings)
+    settle()
+    return app

@@ -124,6 +124,7 @@ def run(
         demo=development,
         sample=(sample_file or sample.sample_path()) if development and sample_wanted else None,
         port_is_fixed=port is not None,
+        web_processes=settings.web_processes,
     )
 
     def open_database(addresses: Addresses) -> tuple[Database, Means]:

@@ -167,6 +167,7 @@ class Code(StrEnum):
         "This purpose cannot be used here, or was already used by this system with other content.",
     )
     SIGNATURE_REQUIRED = "SIGNATURE_REQUIRED", "A posting must be signed."
+    SIGNATURE_TWICE = "SIGNATURE_TWICE", "A batch is signed as a whole or item by item, not both."
 
     # Duplicates, reversals and links
     DUPLICATE_REFERENCE_CONFLICT = (

@@ -8,6 +8,7 @@ from typing import Any
 import strawberry
 
 from hub.db import Database
+from hub.domain.fiscal_events import PostGroups
 from hub.domain.registry.callers import Caller
 from hub.means import Means
 
@@ -19,6 +20,7 @@ class Context:
     db: Database
     caller: Caller
     means: Means
+    posts: PostGroups
     trace_id: str
     browser_session: str = ""
     cookies_to_set: list[str] = field(default_factory=list)

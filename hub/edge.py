@@ -3,37 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-import structlog
-from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from hub import failures
 from hub.api import Answer, Api, Call, refused
 from hub.codes import Code
 from hub.errors import Refusal
-from hub.observe import Metrics
+from hub.kit import strict_json
+from hub.observe import Metrics, RequestLog
+from hub.replica import read_position, write_position
 from hub.resolvers.registration import BROWSER_COOKIE, SESSION_COOKIE
-
-log = structlog.get_logger("hub.request")
 
 GRAPHQL_TYPE = "application/graphql-response+json"
 JSON_TYPE = "application/json"
+CONTENT_TYPES = {name: f"{name}; charset=utf-8".encode() for name in (GRAPHQL_TYPE, JSON_TYPE)}
+AFTER_POSITION = b"hub-after-position"
 BODY_SECONDS_MAX = 60.0
 # Reading a large body costs seconds of this process: only callers we know are given them.
 STRANGERS_BYTES_MAX = 128 * 1024
 LIST_ENTRIES_MAX = 20_000
-VALUES_MAX = 1_000_000
+# Reading as many holds the process up for about 0.3 s.
+VALUES_MAX = 500_000
 OWN_COOKIES = frozenset({SESSION_COOKIE, BROWSER_COOKIE})
 LENGTH_DIGITS_MAX = 18
 UNDECLARED = 10**19
+
+
+MEMORABLE_CHARS_MAX = 200
+
+
+class Headers:
+    """The headers of one request, read in one pass: the first value of each name, and all its cookies."""
+
+    __slots__ = ("_first", "cookies")
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self._first: dict[bytes, bytes] = {}
+        self.cookies: list[str] = []
+        for name, value in raw:
+            self._first.setdefault(name, value)
+            if name == b"cookie":
+                self.cookies.append(value.decode("latin-1"))
+
+    def get(self, name: bytes) -> str | None:
+        """The first value of a header, its name in lower case."""
+        value = self._first.get(name)
+        return None if value is None else value.decode("latin-1")
 
 
 class BadRequest(Exception):
@@ -61,16 +85,17 @@ class Endpoint:
         self._api = api
         self._metrics = metrics
         self._manners = manners
+        self._log = RequestLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and say so in one log line."""
         started = time.perf_counter()
         trace_id: str = scope["state"]["trace_id"]
-        headers = Headers(scope=scope)
+        headers = Headers(scope["headers"])
         media_type = GRAPHQL_TYPE
         try:
             _check_method(scope)
-            media_type = accepted(headers.get("accept"))
+            media_type = accepted(headers.get(b"accept"))
             call = await self._read(scope, headers, receive, trace_id)
         except Refusal as refusal:
             answer = refused(failures.of_refusal(refusal))
@@ -102,20 +127,13 @@ class Endpoint:
 
     def _observe(self, answer: Answer, trace_id: str, seconds: float) -> None:
         self._metrics.answered(answer.kind, answer.fields, answer.outcome, seconds)
-        log.info(
-            "request",
-            trace_id=trace_id,
-            caller=answer.caller,
-            fields=answer.fields,
-            outcome=answer.outcome,
-            ms=round(seconds * 1000, 1),
-        )
+        self._log.write(trace_id, answer.caller, answer.fields, answer.outcome, seconds)
 
     async def _read(self, scope: Scope, headers: Headers, receive: Receive, trace_id: str) -> Call:
         _check_content_type(headers)
-        cookies = _cookies(headers)
+        cookies = _cookies(headers.cookies) if headers.cookies else {}
         session = cookies.get(SESSION_COOKIE)
-        authorization = headers.get("authorization")
+        authorization = headers.get(b"authorization")
         if authorization is None:
             self._check_origin(headers, session)
         client = scope.get("client")
@@ -128,6 +146,7 @@ class Endpoint:
             session=session if authorization is None else None,
             browser_session=cookies.get(BROWSER_COOKIE, ""),
             address=client[0] if client else "",
+            after=_position(headers.get(AFTER_POSITION)),
         )
         body = await read_body(headers, receive, await self._bytes_max(headers, call))
         request = parse_body(body)
@@ -136,21 +155,22 @@ class Endpoint:
             document=request["query"],
             variables=request["variables"],
             operation_name=request["operationName"],
+            is_large=len(body) > STRANGERS_BYTES_MAX,
         )
 
     async def _bytes_max(self, headers: Headers, call: Call) -> int:
         """How much of a body is read: as much as strangers may send, or all of it for callers we know."""
         most = self._manners.body_bytes_max
-        declared = headers.get("content-length", "")
+        declared = headers.get(b"content-length") or ""
         if most <= STRANGERS_BYTES_MAX or _length(declared) <= STRANGERS_BYTES_MAX:
             return min(most, STRANGERS_BYTES_MAX)
         return most if await self._api.knows(call) else STRANGERS_BYTES_MAX
 
     def _check_origin(self, headers: Headers, session: str | None) -> None:
         """A browser carries the session wherever it goes, so a request must show that it comes from us."""
-        origin = headers.get("origin")
-        site = headers.get("sec-fetch-site")
-        foreign = (origin is not None and not self._is_own(origin, headers.get("host", ""))) or (
+        origin = headers.get(b"origin")
+        site = headers.get(b"sec-fetch-site")
+        foreign = (origin is not None and not self._is_own(origin, headers.get(b"host") or "")) or (
             site is not None and site != "same-origin"
         )
         unproven = session is not None and origin is None and site is None
@@ -165,6 +185,15 @@ class Endpoint:
         return host != "" and origin in {f"http://{host}", f"https://{host}"}
 
 
+def _position(text: str | None) -> int | None:
+    if text is None:
+        return None
+    position = read_position(text)
+    if position is None:
+        raise BadRequest(400, Code.BAD_REQUEST, "hub-after-position must be what hub-position said")
+    return position
+
+
 def _check_method(scope: Scope) -> None:
     if scope["method"] != "POST":
         raise BadRequest(405, Code.BAD_REQUEST, "GraphQL requests are POSTed", allow="POST")
@@ -174,6 +203,10 @@ def accepted(accept: str | None) -> str:
     """The media type to answer in, by GraphQL over HTTP; 406 when the caller takes neither."""
     if accept is None:
         return GRAPHQL_TYPE
+    return _chosen_again(accept) if len(accept) <= MEMORABLE_CHARS_MAX else _chosen(accept)
+
+
+def _chosen(accept: str) -> str:
     best, chosen = 0.0, ""
     for part in accept.lower().split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
@@ -191,6 +224,9 @@ def accepted(accept: str | None) -> str:
     return chosen
 
 
+_chosen_again = lru_cache(maxsize=256)(_chosen)
+
+
 def _weight(parameters: list[str]) -> float:
     for parameter in parameters:
         if parameter.startswith("q="):
@@ -202,21 +238,26 @@ def _weight(parameters: list[str]) -> float:
 
 
 def _check_content_type(headers: Headers) -> None:
-    name, *parameters = (piece.strip().lower() for piece in headers.get("content-type", "").split(";"))
-    charsets = [p[8:].strip('"') for p in parameters if p.startswith("charset=")]
-    if name != JSON_TYPE or any(charset not in {"utf-8", "utf8"} for charset in charsets):
+    declared = headers.get(b"content-type") or ""
+    if declared != JSON_TYPE and not _is_json(declared):
         raise BadRequest(415, Code.BAD_REQUEST, f"the content type must be {JSON_TYPE} in UTF-8")
-    if headers.get("content-encoding", "identity") != "identity":
+    if headers.get(b"content-encoding") not in {None, "identity"}:
         raise BadRequest(415, Code.BAD_REQUEST, "compressed requests are not accepted")
 
 
-def _cookies(headers: Headers) -> dict[str, str]:
+def _is_json(content_type: str) -> bool:
+    name, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
+    charsets = [p[8:].strip('"') for p in parameters if p.startswith("charset=")]
+    return name == JSON_TYPE and all(charset in {"utf-8", "utf8"} for charset in charsets)
+
+
+def _cookies(headers: Iterable[str]) -> dict[str, str]:
     """The hub's own cookies, whose values are never quoted; one that comes twice is not believed.
 
     Read by hand: the standard library takes seconds over a header of hostile quoting (CVE-2024-7592).
     """
     found: dict[str, str] = {}
-    for header in headers.getlist("cookie"):
+    for header in headers:
         for pair in header.split(";"):
             name, _, value = pair.strip().partition("=")
             if name in OWN_COOKIES:
@@ -234,9 +275,8 @@ def _length(declared: str) -> int:
 
 async def read_body(headers: Headers, receive: Receive, bytes_max: int) -> bytes:
     """The whole body, counted as it streams in; 413 as soon as it is too large."""
-    too_large = BadRequest(413, Code.BODY_TOO_LARGE, f"a request has at most {bytes_max} bytes")
-    if bytes_max < _length(headers.get("content-length", "")) < UNDECLARED:
-        raise too_large
+    if bytes_max < _length(headers.get(b"content-length") or "") < UNDECLARED:
+        raise _too_large(bytes_max)
     parts: list[bytes] = []
     size = 0
     try:
@@ -248,7 +288,7 @@ async def read_body(headers: Headers, receive: Receive, bytes_max: int) -> bytes
                 part: bytes = message.get("body", b"")
                 size += len(part)
                 if size > bytes_max:
-                    raise too_large
+                    raise _too_large(bytes_max)
                 parts.append(part)
                 if not message.get("more_body", False):
                     return b"".join(parts)
@@ -256,32 +296,19 @@ async def read_body(headers: Headers, receive: Receive, bytes_max: int) -> bytes
         raise BadRequest(408, Code.BAD_REQUEST, "the request took too long to arrive") from None
 
 
-class _DuplicateKey(ValueError):
-    """An object names a member twice."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise _DuplicateKey
-    return made
-
-
-def _not_a_number(_: str) -> Any:
-    raise ValueError
+def _too_large(bytes_max: int) -> BadRequest:
+    return BadRequest(413, Code.BODY_TOO_LARGE, f"a request has at most {bytes_max} bytes")
 
 
 def load_json(body: bytes) -> Any:
-    """Strict JSON: no duplicate keys, no NaN, no lone surrogates, numbers as they are."""
+    """Strict JSON, with numbers as they are; 400 for anything else, and for more than is ever read."""
+    if len(body) > STRANGERS_BYTES_MAX and not strict_json.is_modest(body, VALUES_MAX):
+        message = f"the body holds more than {VALUES_MAX} values, or an endless number"
+        raise BadRequest(400, Code.INPUT, message)
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_not_a_number)
-        if b"\\u" in body:
-            orjson.loads(body)  # refuses lone surrogates, which json lets through
-    except _DuplicateKey:
-        raise BadRequest(400, Code.BAD_REQUEST, "the body names a member of an object twice") from None
-    except (ValueError, RecursionError):
-        raise BadRequest(400, Code.BAD_REQUEST, "the body is not valid JSON in UTF-8") from None
-    return value
+        return strict_json.load(body)
+    except strict_json.NotStrict as refused_because:
+        raise BadRequest(400, Code.BAD_REQUEST, f"the body {refused_because}") from None
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
@@ -299,22 +326,20 @@ def parse_body(body: bytes) -> dict[str, Any]:
     if name is not None and not isinstance(name, str):
         raise BadRequest(400, Code.BAD_REQUEST, "operationName must be a string")
     if len(body) > STRANGERS_BYTES_MAX:
-        _check_counts(variables)
+        _check_lists(variables)
     return {"query": query, "variables": variables or {}, "operationName": name or None}
 
 
-def _check_counts(variables: object) -> None:
-    """Refuse more values than any input takes before each of them is coerced, which is the costly part."""
-    stack, values = [variables], 0
+def _check_lists(variables: Any) -> None:
+    """Refuse longer lists than any input takes before each entry is coerced, which is the costly part."""
+    stack = [variables] if variables else []
     while stack:
         value = stack.pop()
-        if isinstance(value, list) and len(value) > LIST_ENTRIES_MAX:
+        if type(value) is dict:
+            value = value.values()
+        elif len(value) > LIST_ENTRIES_MAX:
             raise BadRequest(400, Code.INPUT, f"a list has at most {LIST_ENTRIES_MAX} entries")
-        if isinstance(value, list | dict):
-            values += len(value)
-            stack.extend(value.values() if isinstance(value, dict) else value)
-        if values > VALUES_MAX:
-            raise BadRequest(400, Code.INPUT, f"the variables hold more than {VALUES_MAX} values")
+        stack += [entry for entry in value if type(entry) is dict or type(entry) is list]
 
 
 def _status(answer: Answer, media_type: str) -> int:
@@ -327,12 +352,14 @@ def _status(answer: Answer, media_type: str) -> int:
 async def _send(send: Send, answer: Answer, media_type: str, extra: list[tuple[bytes, bytes]]) -> None:
     status = _status(answer, media_type)
     headers = [
-        (b"content-type", f"{media_type}; charset=utf-8".encode()),
+        (b"content-type", CONTENT_TYPES[media_type]),
         (b"content-length", str(len(answer.body)).encode()),
         *extra,
     ]
     if status == HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b"Bearer"))
+    if answer.position is not None:
+        headers.append((b"hub-position", write_position(answer.position).encode()))
     if answer.retry_after_seconds is not None:
         headers.append((b"retry-after", str(answer.retry_after_seconds).encode()))
     headers.extend((b"set-cookie", cookie.encode()) for cookie in answer.cookies)

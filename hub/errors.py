@@ -9,6 +9,7 @@ HubError
 │   ├── Conflict         somebody was there first (duplicate, version, idempotency)
 │   ├── RuleBroken       well-formed, but the state of things forbids it
 │   └── TooMany          a rate or count limit was tripped
+│       └── Busy         the hub has more to do than it soon can
 └── Fault                ours or outside: masked for the caller, logged at error
     ├── OutsideUnavailable
     ├── OutsideUnreadable
@@ -35,6 +36,15 @@ class Problem:
     def under(self, *prefix: str | int) -> Problem:
         """The same problem, seen from further outside."""
         return Problem(self.code, self.message, (*prefix, *self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class RequestProblem(Problem):
+    """Concerns a request as a whole although one of its items reports it: the path is whole, nothing goes before."""
+
+    def under(self, *_prefix: str | int) -> Problem:
+        """The problem as it is."""
+        return self
 
 
 class HubError(Exception):
@@ -84,6 +94,10 @@ class TooMany(Refusal):
     def __init__(self, problems: Problem | Sequence[Problem], *, retry_after_seconds: int = 60) -> None:
         super().__init__(problems)
         self.retry_after_seconds = retry_after_seconds
+
+
+class Busy(TooMany):
+    """The hub has more to do than it soon can; nothing was written (HTTP 503, not the caller's doing)."""
 
 
 class Fault(HubError):

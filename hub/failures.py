@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import structlog
 from graphql import (
     GraphQLError,
@@ -22,7 +23,7 @@ from graphql import (
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from hub.codes import Code
-from hub.errors import InvalidInput, NotAuthenticated, Problem, Refusal, TooMany
+from hub.errors import Busy, InvalidInput, NotAuthenticated, Problem, Refusal, TooMany
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,7 @@ def of_refusal(refusal: Refusal, path: Sequence[str | int] | None = None) -> Fai
     if path is not None:
         body["path"] = list(path)
     if isinstance(refusal, TooMany):
-        return Failure(body, 429, refusal.retry_after_seconds)
+        return Failure(body, 503 if isinstance(refusal, Busy) else 429, refusal.retry_after_seconds)
     if isinstance(refusal, NotAuthenticated):
         return Failure(body, 401)
     return Failure(body)
@@ -94,12 +95,18 @@ def _trouble(fault: BaseException) -> tuple[Code, int | None, int | None]:
             return Code.TIMEOUT, None, None
         if state in BUSY_STATES:
             return Code.BUSY, 503, BUSY_RETRY_SECONDS
-        lost = isinstance(cause, DBAPIError) and cause.connection_invalidated
-        if lost or state in UNAVAILABLE_STATES or state.startswith("08"):
+        if _is_lost(cause) or state in UNAVAILABLE_STATES or state.startswith("08"):
             return Code.UNAVAILABLE, 503, UNAVAILABLE_RETRY_SECONDS
         if isinstance(cause, OSError) and cause.filename is None:
             return Code.UNAVAILABLE, 503, UNAVAILABLE_RETRY_SECONDS
     return Code.INTERNAL, None, None
+
+
+def _is_lost(cause: BaseException) -> bool:
+    """A connection that broke, as SQLAlchemy or the driver itself tells it."""
+    if isinstance(cause, DBAPIError):
+        return bool(cause.connection_invalidated)
+    return isinstance(cause, asyncpg.InterfaceError) and "closed" in str(cause)
 
 
 def _causes(fault: BaseException) -> Iterator[BaseException]:

@@ -39,9 +39,11 @@ INTROSPECTION = frozenset({"__schema", "__type"})
 INTROSPECTION_DEPTH_MAX = 20
 # Pairs of equal response names in one place that validation has to compare with each other.
 REPEATED_PAIRS_MAX = 2_000
-# What a prepared document takes in memory, by character of its text (measured: about 140).
-BYTES_PER_CHARACTER = 200
-BYTES_PER_DOCUMENT = 4_096
+# What a prepared document takes in memory, by character of its text (measured: about 140), and the SQL kept for it.
+COMPILED_PER_CHARACTER = 100
+COMPILED_PER_DOCUMENT = 20_000
+BYTES_PER_CHARACTER = 200 + COMPILED_PER_CHARACTER
+BYTES_PER_DOCUMENT = 4_096 + COMPILED_PER_DOCUMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ class Operation:
     roots: tuple[str, ...]
     cost: CostProgram
     introspection_only: bool
+    fragments: Mapping[str, FragmentDefinitionNode]
+    # How many characters of SQL may be kept for this operation.
+    room: int
+    # What compilers keep about this operation; it goes when the document goes.
+    compiled: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,10 +270,17 @@ class Documents:
             return Prepared(errors=tuple(errors))
         return Prepared(
             document,
-            {node.name.value if node.name else None: self._operation(node, ruler) for node in operations},
+            {
+                node.name.value if node.name else None: self._operation(
+                    node,
+                    ruler,
+                    (COMPILED_PER_DOCUMENT + COMPILED_PER_CHARACTER * len(text)) // len(operations),
+                )
+                for node in operations
+            },
         )
 
-    def _operation(self, node: OperationDefinitionNode, ruler: _Ruler) -> Operation:
+    def _operation(self, node: OperationDefinitionNode, ruler: _Ruler, room: int) -> Operation:
         roots = tuple(_root_names(node.selection_set, ruler.fragments))
         return Operation(
             node=node,
@@ -276,6 +290,8 @@ class Documents:
             introspection_only=not node.variable_definitions
             and not node.directives
             and all(name.startswith("__") for name in roots),
+            fragments=ruler.fragments,
+            room=room,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass, field
 
@@ -18,8 +17,12 @@ class Means:
     master_key: bytes = field(repr=False)
     environments: frozenset[str] = frozenset({"LIVE", "TEST"})
     development: bool = False
+    _purposes: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False, init=False)
 
     def keyed_hash(self, purpose: str, value: bytes) -> bytes:
         """HMAC-SHA-256 under a key of its own per purpose: how API keys, codes and sessions lie at rest."""
-        key = hmac.digest(self.master_key, b"fiscal-hub/" + purpose.encode(), hashlib.sha256)
-        return hmac.digest(key, value, hashlib.sha256)
+        key = self._purposes.get(purpose)
+        if key is None:
+            key = hmac.digest(self.master_key, b"fiscal-hub/" + purpose.encode(), "sha256")
+            self._purposes[purpose] = key
+        return hmac.digest(key, value, "sha256")

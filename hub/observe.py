@@ -6,9 +6,11 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
+import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from structlog.typing import EventDict, Processor
@@ -34,6 +36,7 @@ FRAMES_MAX = 8
 FRAMES_INNERMOST = 4
 CAUSES_MAX = 10
 VALUE_CHARACTERS_MAX = 500
+REQUEST_PARTS_MAX = 10_000
 HIDDEN = "[hidden]"
 HIDDEN_NAMES = frozenset(
     {
@@ -158,7 +161,7 @@ def configure(*, development: bool = False, level: int = logging.INFO, stream: T
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(colors=True) if terminal else structlog.processors.JSONRenderer()
     )
-    handler = logging.StreamHandler(target)
+    handler = LineHandler(target, readable=terminal)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -187,6 +190,62 @@ def configure(*, development: bool = False, level: int = logging.INFO, stream: T
     )
 
 
+class LineHandler(logging.StreamHandler[TextIO]):
+    """The process's writer of log lines; ``readable`` says that a person reads them on a terminal."""
+
+    def __init__(self, stream: TextIO, *, readable: bool) -> None:
+        super().__init__(stream)
+        self.readable = readable
+
+    def write(self, line: str) -> None:
+        """One finished line; a stream that is gone costs the line and nothing else."""
+        self.acquire()
+        try:
+            self.stream.write(line)
+            self.stream.flush()
+        except (OSError, ValueError):
+            return
+        finally:
+            self.release()
+
+
+class RequestLog:
+    """The one line of each request, written without structlog's chain, as every request pays for it.
+
+    Its fields are the hub's own and few: what may differ but for time and trace id is redacted once and kept.
+    Where lines are not JSON by ``configure``, structlog writes this one like any other.
+    """
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger("hub.request")
+        self._parts: dict[tuple[str, tuple[str, ...], str], str] = {}
+
+    def write(
+        self, trace_id: str, caller: str, fields: tuple[str, ...], outcome: str, seconds: float
+    ) -> None:
+        """Say who asked for what and how it went; the trace id is one that `Traced` let in or made."""
+        if not self._logger.isEnabledFor(logging.INFO):
+            return
+        ms = round(seconds * 1000, 1)
+        for handler in logging.root.handlers:
+            if isinstance(handler, LineHandler) and not handler.readable:
+                part = self._parts.get((caller, fields, outcome)) or self._keep(caller, fields, outcome)
+                at = datetime.now(UTC).isoformat()[:-6]
+                handler.write(f'{{"trace_id":"{trace_id}",{part},"ms":{ms},"timestamp":"{at}Z"}}\n')
+                return
+        structlog.get_logger("hub.request").info(
+            "request", trace_id=trace_id, caller=caller, fields=fields, outcome=outcome, ms=ms
+        )
+
+    def _keep(self, caller: str, fields: tuple[str, ...], outcome: str) -> str:
+        said: EventDict = {"caller": caller, "fields": fields, "outcome": outcome}
+        said = {**redact(None, "", said), "event": "request", "level": "info", "logger": "hub.request"}
+        if len(self._parts) >= REQUEST_PARTS_MAX:
+            self._parts.clear()
+        part = self._parts[caller, fields, outcome] = orjson.dumps(said).decode()[1:-1]
+        return part
+
+
 class Metrics:
     """The process's numbers in a registry of their own; labels come from the schema and the code list alone."""
 
@@ -210,12 +269,47 @@ class Metrics:
         )
         self._jobs = Gauge("hub_jobs", "Jobs by state.", ["state"], registry=self.registry)
         self._redis = Gauge("hub_redis_up", "1 while Redis answers.", registry=self.registry)
+        self._group_sizes = Histogram(
+            "hub_post_group_size",
+            "Single posts stored by one transaction.",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+            registry=self.registry,
+        )
+        self._group_seconds = Histogram(
+            "hub_post_group_seconds",
+            "Time to check and store one group of single posts.",
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+            registry=self.registry,
+        )
+        self._posts_waiting = Gauge(
+            "hub_posts_waiting", "Single posts that wait for their turn.", registry=self.registry
+        )
+        self._reading = Gauge(
+            "hub_reading_connections", "Connections for single reads.", ["state"], registry=self.registry
+        )
+        self._replica_up = Gauge("hub_replica_up", "1 while the replica keeps up.", registry=self.registry)
+        self._replica_reads = Gauge(
+            "hub_replica_reads",
+            "Reads that could go to the replica since the start: answered by it, or by the primary because it"
+            " was behind or away.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        # Looking a child up by its labels takes longer than counting; there are as many as fields times codes.
+        self._counted: dict[tuple[str, str], Counter] = {}
+        self._timed: dict[str, Histogram] = {}
 
     def answered(self, kind: str, fields: tuple[str, ...], outcome: str, seconds: float) -> None:
         """Count one request under each of its root fields."""
         for name in fields or ("none",):
-            self._requests.labels(name, outcome).inc()
-        self._seconds.labels(kind).observe(seconds)
+            counter = self._counted.get((name, outcome))
+            if counter is None:
+                counter = self._counted[name, outcome] = self._requests.labels(name, outcome)
+            counter.inc()
+        timed = self._timed.get(kind)
+        if timed is None:
+            timed = self._timed[kind] = self._seconds.labels(kind)
+        timed.observe(seconds)
 
     def measured(self, *, pool: Mapping[str, int], jobs: Mapping[str, int] | None, redis: bool) -> None:
         """Take over what was looked up for this scrape."""
@@ -226,6 +320,24 @@ class Metrics:
         for state, count in (jobs or {}).items():
             self._jobs.labels(state).set(count)
         self._redis.set(1 if redis else 0)
+
+    def grouped(self, size: int, seconds: float) -> None:
+        """Count one group of single posts."""
+        self._group_sizes.observe(size)
+        self._group_seconds.observe(seconds)
+
+    def watch_queue(self, waiting: Callable[[], int]) -> None:
+        """Ask at every scrape how many single posts wait."""
+        self._posts_waiting.set_function(waiting)
+
+    def read(self, *, reading: Mapping[str, int], replica: tuple[bool, Mapping[str, int]] | None) -> None:
+        """Take over how single reads go, and where to."""
+        for state, count in reading.items():
+            self._reading.labels(state).set(count)
+        if replica is not None:
+            self._replica_up.set(1 if replica[0] else 0)
+            for outcome, count in replica[1].items():
+                self._replica_reads.labels(outcome).set(count)
 
     def page(self) -> bytes:
         """The text a Prometheus server scrapes."""

@@ -35,7 +35,16 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     database_owner_url: SecretStr | None = None
     redis_url: SecretStr | None = None
+    database_read_url: SecretStr | None = Field(
+        default=None, description="a standby of the same database, which answers the reads of systems"
+    )
+    web_processes: int = Field(default=1, ge=1, le=64, description="that `fiscal-hub run` starts on one port")
     pool_size: int = 16
+    read_pool_size: int = Field(default=0, description="connections for single reads; 0: as pool_size")
+    post_queue_max: int = Field(default=2_000, description="single posts that may wait for their turn")
+    post_group_max: int = Field(
+        default=128, description="single posts that share a transaction; 1: none does"
+    )
     statement_timeout_ms: int = 10_000
     lock_timeout_ms: int = 4_000
 

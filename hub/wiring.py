@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hub.db import Database
+from hub.db import Database, Reading
 from hub.means import Means
 from hub.settings import Settings
 from hub.signing import HubKey
@@ -30,6 +30,10 @@ def connect(settings: Settings) -> tuple[Database, Wakeups]:
     db = Database.connect(
         settings.database_url.get_secret_value(),
         nudge=wakeups.nudge,
+        reading=Reading(
+            settings.database_read_url.get_secret_value() if settings.database_read_url else "",
+            settings.read_pool_size,
+        ),
         pool_size=settings.pool_size,
         statement_timeout_ms=settings.statement_timeout_ms,
         lock_timeout_ms=settings.lock_timeout_ms,

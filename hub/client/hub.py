@@ -70,18 +70,26 @@ class Hub:
         return data
 
     def post_events(
-        self, signer: Signer, contents: Sequence[Mapping[str, Any]], *, mode: str = "PER_ITEM"
+        self,
+        signer: Signer,
+        contents: Sequence[Mapping[str, Any]],
+        *,
+        mode: str = "PER_ITEM",
+        sign_each: bool = False,
     ) -> list[dict[str, Any]]:
         """
         Sign and post 1 to 500 events; one result each, in order.
 
+        They are signed once, as a batch, which costs both sides less; ``sign_each`` signs every event for itself.
         The idempotency key is the reference id: repeating a call, also after a crash, posts nothing twice.
         """
         items = [
-            {"idempotencyKey": content["referenceId"], "content": content, "signature": signer.sign(content)}
+            {"idempotencyKey": content["referenceId"], "content": content}
+            | ({"signature": signer.sign(content)} if sign_each else {})
             for content in contents
         ]
-        answer = self.run(POST_EVENTS, input={"items": items, "mode": mode})["postFiscalEvents"]
+        signed = {} if sign_each else {"signature": signer.sign_batch(contents)}
+        answer = self.run(POST_EVENTS, input={"items": items, "mode": mode, **signed})["postFiscalEvents"]
         if answer["errors"]:
             raise HubRefused(answer["errors"])
         results: list[dict[str, Any]] = answer["results"]

@@ -1,4 +1,4 @@
-"""What a client signs, in 100 lines that can be carried over to any language: canonical bytes, statements, Ed25519.
+"""What a client signs, in few lines that can be carried over to any language: canonical bytes, statements, Ed25519.
 
 An event is signed in three steps; docs/decisions/0002-signed-bytes.md has the fine print, `hub/signing/vectors.json`
 known answers.
@@ -8,6 +8,9 @@ known answers.
 2. SHA-256 over these bytes goes into a statement: who signs, with which key, when. It is canonical JSON as well,
    behind the line ``FXH-BODY-SIGNATURE-V1``.
 3. Ed25519 signs the statement's bytes.
+
+A batch may be signed once instead (docs/decisions/0008-batch-signatures.md): the digests of its events, in order, are
+the leaves of a Merkle tree, and one statement, behind the line ``FXH-BATCH-SIGNATURE-V1``, is about its root.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact
@@ -91,6 +94,16 @@ def _line(line: Mapping[str, Any]) -> dict[str, Any]:
     return compact({**line, "tags": [compact(tag) for tag in line.get("tags", [])]})
 
 
+def merkle_root(leaves: Sequence[bytes]) -> bytes:
+    """The root over leaves (RFC 6962): a leaf behind a zero byte, two subtrees behind a one."""
+    if not leaves:
+        return hashlib.sha256().digest()
+    if len(leaves) == 1:
+        return hashlib.sha256(b"\0" + leaves[0]).digest()
+    half = 1 << (len(leaves) - 1).bit_length() - 1
+    return hashlib.sha256(b"\1" + merkle_root(leaves[:half]) + merkle_root(leaves[half:])).digest()
+
+
 @dataclass(frozen=True)
 class Signer:
     """A system's signing key: the private half, and the name the hub knows the public half by (``sgk_...``)."""
@@ -116,4 +129,26 @@ class Signer:
         """The ``signature`` that goes with this content; good for five minutes."""
         at = instant(signed_at or datetime.now(UTC))
         signature = self.key.sign(self.statement(event_bytes(content), at)).signature
+        return {"keyId": self.key_id, "signedAt": at, "eSign": base64.b64encode(signature).decode()}
+
+    def batch_statement(self, framed: Sequence[bytes], signed_at: str) -> bytes:
+        """What is signed about these contents as a whole, in this order."""
+        members = {
+            "items": len(framed),
+            "keyId": self.key_id,
+            "purpose": "ORIGIN",
+            "root": "sha256:" + merkle_root([hashlib.sha256(content).digest() for content in framed]).hex(),
+            "signedAt": signed_at,
+            "system": self.system,
+            "v": "1",
+        }
+        return b"FXH-BATCH-SIGNATURE-V1\n" + canonical(members)
+
+    def sign_batch(
+        self, contents: Sequence[Mapping[str, Any]], signed_at: datetime | None = None
+    ) -> dict[str, str]:
+        """The ``signature`` that goes with a batch of these contents, in this order; good for five minutes."""
+        at = instant(signed_at or datetime.now(UTC))
+        statement = self.batch_statement([event_bytes(content) for content in contents], at)
+        signature = self.key.sign(statement).signature
         return {"keyId": self.key_id, "signedAt": at, "eSign": base64.b64encode(signature).decode()}

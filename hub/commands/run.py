@@ -54,6 +54,7 @@ class Order:
     demo: bool
     sample: Path | None
     port_is_fixed: bool = False
+    web_processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -208,8 +209,9 @@ def _children(order: Order, addresses: Addresses, listener: socket.socket) -> li
     logs, descriptor = order.data_dir / "logs", listener.fileno()
     parent = ("--parent", str(os.getpid()))
     web = ("hub.cli", "serve", "--descriptor", str(descriptor), *parent)
+    names = ["web", *(f"web-{number}" for number in range(2, order.web_processes + 1))]
     return [
-        Child(Plan("web", web, environment, logs / "web.log", (descriptor,))),
+        *(Child(Plan(name, web, environment, logs / f"{name}.log", (descriptor,))) for name in names),
         Child(Plan("worker", ("hub.cli", "worker", *parent), environment, logs / "worker.log")),
     ]
 

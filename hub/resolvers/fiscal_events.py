@@ -12,7 +12,7 @@ from hub.context import Info
 from hub.db import Transaction
 from hub.domain import fiscal_events
 from hub.domain.fiscal_events.inbox import IDS_MAX, InboxItem
-from hub.domain.fiscal_events.model import BytesToSign as BytesToSignValue, Post
+from hub.domain.fiscal_events.model import BytesToSign as BytesToSignValue, Content
 from hub.domain.fiscal_events.vocabulary import PostingKind as Kind
 from hub.domain.registry import Caller
 from hub.errors import InvalidInput, NotFound
@@ -60,7 +60,8 @@ from hub.schema.posting_payloads import (
 from hub.schema.scalars import Bytes
 
 
-def _after(name: str, cursor: str | None) -> uuid.UUID | None:
+def after_id(name: str, cursor: str | None) -> uuid.UUID | None:
+    """The id a cursor of this list stands for; anything else is refused with CURSOR."""
     if cursor is None:
         return None
     (text,) = cursors.decode(name, cursor, str)
@@ -91,7 +92,7 @@ class FiscalEventsQuery:
                 Kind.EVENT,
                 (filter or FiscalEventFilter()).to_filter(),
                 first=size,
-                after=_after(name, after),
+                after=after_id(name, after),
                 order=order,
             )
         return Connection.of(rows, size, FiscalEvent.of, lambda row: cursors.encode(name, str(row.id)))
@@ -117,7 +118,7 @@ class FiscalEventsQuery:
         size = page_size(first)
         async with info.context.db.read() as read:
             rows = await fiscal_events.list_inbox(
-                read, info.context.caller, state=state, first=size, after=_after("inbox", after)
+                read, info.context.caller, state=state, first=size, after=after_id("inbox", after)
             )
         return Connection.of(
             rows, size, InboxEntry.of, lambda item: cursors.encode("inbox", str(item.posting.id))
@@ -130,7 +131,7 @@ class FiscalEventsQuery:
         size = page_size(first)
         async with info.context.db.read() as read:
             rows = await fiscal_events.list_sent(
-                read, info.context.caller, first=size, after=_after("sent", after)
+                read, info.context.caller, first=size, after=after_id("sent", after)
             )
         return Connection.of(rows, size, FiscalMessage.of, lambda row: cursors.encode("sent", str(row.id)))
 
@@ -202,6 +203,11 @@ async def _bytes_to_sign(
         if subject.posting:
             command = statement.to_signature(subject.posting)
             return await fiscal_events.signature_bytes(tx, caller, command)
+        if subject.events is not None and subject.events is not strawberry.UNSET:
+            contents = [
+                _under(("subject", "events", i), event.to_content) for i, event in enumerate(subject.events)
+            ]
+            return await fiscal_events.batch_bytes_to_sign(tx, caller, contents, signature)
         if subject.reversal:
             content = await fiscal_events.reversal_content(tx, caller, subject.reversal.to_request())
         elif subject.replacement:
@@ -230,20 +236,14 @@ class FiscalEventsMutation:
     @door
     async def post_fiscal_event(self, info: Info, input: PostFiscalEventInput) -> PostFiscalEventPayload:
         command = input.to_command()
-        verdict = await info.context.db.run(
-            lambda tx: fiscal_events.post(tx, info.context.means, info.context.caller, command)
-        )
+        verdict = await info.context.posts.post(info.context.caller, command)
         return PostFiscalEventPayload.of(verdict, "input")
 
     @strawberry.mutation(description="Post 1 to 500 signed events: all or none, or each on its own.")
     @door
     async def post_fiscal_events(self, info: Info, input: PostFiscalEventsInput) -> PostFiscalEventsPayload:
-        commands = [_under(("items", i), item.to_command) for i, item in enumerate(input.items)]
-        verdicts = await info.context.db.run(
-            lambda tx: fiscal_events.post_many(
-                tx, info.context.means, info.context.caller, commands, mode=input.mode
-            )
-        )
+        commands = input.to_commands()
+        verdicts = await info.context.posts.post_batch(info.context.caller, commands, input.mode)
         return PostFiscalEventsPayload.of(verdicts)
 
     @strawberry.mutation(description="Post one signed message to named systems.")
@@ -252,9 +252,7 @@ class FiscalEventsMutation:
         self, info: Info, input: PostFiscalMessageInput
     ) -> PostFiscalMessagePayload:
         command = input.to_command()
-        verdict = await info.context.db.run(
-            lambda tx: fiscal_events.post(tx, info.context.means, info.context.caller, command)
-        )
+        verdict = await info.context.posts.post(info.context.caller, command)
         return PostFiscalMessagePayload.of(verdict, "input")
 
     @strawberry.mutation(description="Take back a posting in whole or part; the hub writes the lines.")
@@ -336,7 +334,7 @@ async def _mark(info: Info, ids: list[strawberry.ID], verb: MarkVerb) -> Message
     return MessagesPayload(messages=[InboxEntry.of(item) for item in items])
 
 
-def _under(prefix: tuple[str | int, ...], convert: Callable[[], Post]) -> Post:
+def _under(prefix: tuple[str | int, ...], convert: Callable[[], Content]) -> Content:
     """Convert one item of a list; what is refused says which one."""
     try:
         return convert()

@@ -311,9 +311,12 @@ class EventTotal:
 @strawberry.type(description="What to sign: the hub does the canonicalising, the client signs `statement`.")
 class BytesToSign:
     content: Bytes | None = strawberry.field(
-        description="The bytes the digest is of; null where they hold personal values of others' postings."
+        description="The bytes the digest is of; null where they hold personal values of others' postings, "
+        "and for a batch."
     )
-    content_digest: str
+    content_digest: str = strawberry.field(
+        description="What the statement is about. For a batch: the Merkle root over its items' content digests."
+    )
     statement: Bytes = strawberry.field(description="Sign exactly these bytes with Ed25519.")
 
     @classmethod

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import TypeVar
 
 import strawberry
 
 from hub.codes import Code
 from hub.domain.fiscal_events import model
+from hub.domain.fiscal_events.service import BATCH_MAX
 from hub.domain.fiscal_events.vocabulary import PostingKind as Kind
-from hub.errors import InvalidInput
+from hub.errors import InvalidInput, Problem
 from hub.kit.ids import parse_public_id, uuid_of
 from hub.schema.paging import PAGE_DEFAULT
 from hub.schema.posting_enums import (
@@ -257,20 +260,49 @@ class OriginSignatureInput:
         return model.OriginSignature(key_id, self.signed_at, self.e_sign)
 
 
+@strawberry.input(
+    description="One signature over all items of a batch, over the statement that `bytesToSign` shows for `events`."
+)
+class BatchSignatureInput:
+    key_id: strawberry.ID
+    signed_at: Instant = strawberry.field(description="Within five minutes of arrival.")
+    e_sign: Bytes = strawberry.field(description="Ed25519, 64 bytes.")
+
+    def to_signature(self) -> model.OriginSignature:
+        key_id = _id("sgk", self.key_id, Code.SIGNATURE_KEY, "signature", "keyId")
+        return model.OriginSignature(key_id, self.signed_at, self.e_sign)
+
+
 @strawberry.input
 class PostFiscalEventInput:
     idempotency_key: str = strawberry.field(description="1 to 255 characters, unique per system for ever.")
     content: FiscalEventContentInput
-    signature: OriginSignatureInput
+    signature: OriginSignatureInput | None = strawberry.field(
+        default=None, description="Left out only for items of a batch that is signed as a whole."
+    )
     validate_only: bool = strawberry.field(default=False, description="Run everything but the storing.")
 
     def to_command(self) -> model.Post:
+        if self.signature is None:
+            raise InvalidInput.because(Code.SIGNATURE_REQUIRED, Code.SIGNATURE_REQUIRED.summary, "signature")
         return model.Post(
             self.idempotency_key,
             self.content.to_content(),
             self.signature.to_signature(),
             self.validate_only,
         )
+
+    def to_batched(self, signature: model.OriginSignature) -> model.Post:
+        content = self.content.to_content()
+        return model.Post(self.idempotency_key, content, signature, self.validate_only, signed_in_batch=True)
+
+
+def _under(prefix: tuple[str | int, ...], convert: Callable[[], model.Post]) -> model.Post:
+    """Convert a part of an input; what is refused says which one."""
+    try:
+        return convert()
+    except InvalidInput as refused:
+        raise InvalidInput([problem.under(*prefix) for problem in refused.problems]) from refused
 
 
 @strawberry.input
@@ -279,6 +311,25 @@ class PostFiscalEventsInput:
     mode: BatchMode = strawberry.field(
         default=BatchMode.PER_ITEM, description="All or none, or each on its own."
     )
+    signature: BatchSignatureInput | None = strawberry.field(
+        default=None, description="Instead of a signature in every item: one over all of them."
+    )
+
+    def to_commands(self) -> list[model.Post]:
+        """The items as commands; refuses too many of them, and a batch signed neither way or both ways."""
+        if len(self.items) > BATCH_MAX:
+            raise InvalidInput.because(Code.BATCH_SIZE, Code.BATCH_SIZE.summary, "items")
+        if self.signature is None:
+            if self.items and all(item.signature is None for item in self.items):
+                message = "sign the batch as a whole, or every item of it"
+                raise InvalidInput.because(Code.SIGNATURE_REQUIRED, message, "signature")
+            return [_under(("items", i), item.to_command) for i, item in enumerate(self.items)]
+        twice = [i for i, item in enumerate(self.items) if item.signature is not None]
+        if twice:
+            code = Code.SIGNATURE_TWICE
+            raise InvalidInput([Problem(code, code.summary, ("items", i, "signature")) for i in twice])
+        shared = self.signature.to_signature()
+        return [_under(("items", i), partial(item.to_batched, shared)) for i, item in enumerate(self.items)]
 
 
 @strawberry.input(description="A document to attach later; at most 10 MiB.")
@@ -373,7 +424,9 @@ class CorrectInput:
     )
 
     def to_command(self) -> model.Correct:
-        return model.Correct(self.reversal.to_command(), self.replacement.to_command())
+        return model.Correct(
+            self.reversal.to_command(), _under(("replacement",), self.replacement.to_command)
+        )
 
 
 @strawberry.input
@@ -423,6 +476,9 @@ class SigningSubjectInput:
     replacement: ReplacementInput | None = strawberry.UNSET
     posting: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Add a signature to this posting."
+    )
+    events: list[FiscalEventContentInput] | None = strawberry.field(
+        default=strawberry.UNSET, description="A batch to sign once, in the order in which it will be posted."
     )
 
 

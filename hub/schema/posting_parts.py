@@ -16,6 +16,7 @@ from hub.kit.ids import public_id
 from hub.schema import posting_lists
 from hub.schema.posting_enums import AttachmentKind, Purpose, Relation, ReversalMode, ReversalReason
 from hub.schema.scalars import Amount, Attributes, Bytes, Instant
+from hub.signing import HASH_BYTES, BatchStatement
 
 
 @strawberry.enum(description="How much of a posting was taken back.")
@@ -110,6 +111,31 @@ class LineItem:
         )
 
 
+@strawberry.type(
+    description="How a posting is proven to be in the batch its sender signed once: RFC 6962 inclusion of its "
+    "`contentDigest` (the 32 bytes) under the root that `statement` names."
+)
+class BatchProof:
+    index: int = strawberry.field(description="The posting's place in the batch, from 0.")
+    size: int = strawberry.field(description="How many items were signed together.")
+    path: list[Bytes] = strawberry.field(
+        description="Hashes of 32 bytes, from the leaf's side up.", metadata={"list_size": 1}
+    )
+    root: str = strawberry.field(description="As sha256:<hex>, and so in `statement`.")
+
+    @classmethod
+    def of(cls, signature: model.Signature) -> Self | None:
+        if signature.batch_index is None or signature.batch_size is None or signature.batch_path is None:
+            return None
+        path = signature.batch_path
+        return cls(
+            index=signature.batch_index,
+            size=signature.batch_size,
+            path=[Bytes(path[at : at + HASH_BYTES]) for at in range(0, len(path), HASH_BYTES)],
+            root=BatchStatement.read(signature.statement).root.text,
+        )
+
+
 @strawberry.type(description="A signature over a posting; `statement` are the exact bytes that were signed.")
 class Signature:
     id: strawberry.ID
@@ -121,6 +147,9 @@ class Signature:
     received_at: Instant = strawberry.field(description="As the hub saw it.")
     e_sign: Bytes = strawberry.field(description="Ed25519, 64 bytes.")
     statement: Bytes
+    batch: BatchProof | None = strawberry.field(
+        description="Where the sender signed a whole batch once; null where the statement is about this posting."
+    )
 
     @classmethod
     def of(cls, signature: model.Signature) -> Self:
@@ -134,6 +163,7 @@ class Signature:
             received_at=Instant(signature.received_at),
             e_sign=Bytes(signature.e_sign),
             statement=Bytes(signature.statement),
+            batch=BatchProof.of(signature),
         )
 
 

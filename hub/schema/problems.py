@@ -9,8 +9,6 @@ import strawberry
 from hub.codes import Code
 from hub.errors import Problem as DomainProblem
 
-strawberry.enum(Code, name="ErrorCode", description="Codes only grow; each is explained in docs/errors.md.")
-
 
 @strawberry.type(description="One thing wrong with the input: a stable code, where it is, and why.")
 class Problem:

@@ -157,7 +157,7 @@ class SaveHierarchyLevelInput(SaveReferenceInput):
 
     def to_command(self) -> SaveEntry:
         """The change, the label being the code."""
-        command = super().to_command()
+        command = SaveReferenceInput.to_command(self)
         return command if self.label is None else replace(command, code=self.label)
 
 
@@ -256,7 +256,7 @@ class SaveChartOfAccountInput(SaveReferenceInput):
         """The change; the object head's name is the name of the whole."""
         if self.name is UNSET and self.object_head_name is not None:
             self.name = self.object_head_name
-        return super().to_command()
+        return SaveReferenceInput.to_command(self)
 
 
 @strawberry.input

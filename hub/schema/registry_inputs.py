@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from uuid import UUID
 
 import strawberry
@@ -38,7 +39,8 @@ class CreateTenantInput:
     email_domains: list[str] = strawberry.field(default_factory=list)
 
     def to_command(self) -> commands.CreateTenant:
-        return commands.CreateTenant(**{**vars(self), "email_domains": tuple(self.email_domains)})
+        given = {field.name: getattr(self, field.name) for field in fields(CreateTenantInput)}
+        return commands.CreateTenant(**{**given, "email_domains": tuple(self.email_domains)})
 
 
 @strawberry.input
@@ -56,7 +58,8 @@ class UpdateTenantInput:
 
     def to_command(self) -> commands.UpdateTenant:
         domains = None if self.email_domains is None else tuple(self.email_domains)
-        return commands.UpdateTenant(**{**vars(self), "email_domains": domains})
+        given = {field.name: getattr(self, field.name) for field in fields(UpdateTenantInput)}
+        return commands.UpdateTenant(**{**given, "email_domains": domains})
 
 
 @strawberry.input(description="Missing values are answered with their own code each.")

@@ -1,5 +1,6 @@
 """Pure cryptography: canonical bytes, domain separation, keys, statements and their verification; no database."""
 
+from hub.signing.batch import BatchProof, BatchStatement, batch_tree, verify_batch, verify_path
 from hub.signing.canonical import DEPTH_MAX, INTEGER_MAX, SIZE_BYTES_MAX, Value, canonical, compact, parse
 from hub.signing.envelope import (
     COMMENTS_LENGTH_MAX,
@@ -23,6 +24,7 @@ from hub.signing.errors import (
     KeyRefused,
     NotCanonical,
     Path,
+    ProofRefused,
     SignatureInvalid,
     SigningError,
     StatementRefused,
@@ -31,16 +33,20 @@ from hub.signing.errors import (
 )
 from hub.signing.framing import Digest, Domain, content_digest, frame, unframe
 from hub.signing.keys import HubKey, KeyState, KeyWindow, PublicKey, fingerprint, public_key
+from hub.signing.merkle import HASH_BYTES, Tree
 from hub.signing.texts import amount_text, base64_of, base64_text, instant_of, instant_text
 
 __all__ = [
     "COMMENTS_LENGTH_MAX",
     "DEPTH_MAX",
+    "HASH_BYTES",
     "INTEGER_MAX",
     "KEY_ID_LENGTH_MAX",
     "SIGNATURE_BYTES",
     "SIZE_BYTES_MAX",
     "SYSTEM_LENGTH_MAX",
+    "BatchProof",
+    "BatchStatement",
     "Digest",
     "Domain",
     "FrameRefused",
@@ -51,6 +57,7 @@ __all__ = [
     "NotCanonical",
     "Path",
     "Possession",
+    "ProofRefused",
     "PublicKey",
     "Purpose",
     "Receipt",
@@ -60,11 +67,13 @@ __all__ = [
     "Statement",
     "StatementRefused",
     "TextRefused",
+    "Tree",
     "Value",
     "Violation",
     "amount_text",
     "base64_of",
     "base64_text",
+    "batch_tree",
     "canonical",
     "compact",
     "content_digest",
@@ -78,6 +87,8 @@ __all__ = [
     "signature_text",
     "unframe",
     "verify",
+    "verify_batch",
+    "verify_path",
     "verify_possession",
     "verify_receipt",
     "verify_statement",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol, Self, TypeAlias, TypeVar
 from uuid import UUID
 
+from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey
 
 from hub.signing.canonical import canonical
 from hub.signing.errors import FrameRefused, SignatureInvalid, StatementRefused, TextRefused, Violation
@@ -64,6 +64,7 @@ class Statement:
     purpose: Purpose
     signed_at: str
     system: str
+    _octets: Octets = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         violations = [
@@ -75,7 +76,7 @@ class Statement:
             *_wrong_instant("signedAt", self.signed_at),
         ]
         _raise_if_any(violations)
-        canonical(self._members())
+        object.__setattr__(self, "_octets", frame(Domain.BODY_SIGNATURE, self._members()))
 
     def _members(self) -> dict[str, str]:
         return {
@@ -90,7 +91,7 @@ class Statement:
 
     def bytes(self) -> Octets:
         """What Ed25519 signs: `FXH-BODY-SIGNATURE-V1`, line feed, the canonical members."""
-        return frame(Domain.BODY_SIGNATURE, self._members())
+        return self._octets
 
     @classmethod
     def read(cls, data: Octets) -> Self:
@@ -120,24 +121,26 @@ class Receipt:
     tenant: str
     system: str
     key_id: str
+    _octets: Octets = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        posted_at = _instant_text(self.posted_at)
         violations = [
             *_wrong_type("postingId", self.posting_id, UUID),
             *_wrong_type("contentDigest", self.content_digest, Digest),
             *_wrong_length("tenant", self.tenant, 1, TENANT_LENGTH_MAX),
             *_wrong_length("system", self.system, 1, SYSTEM_LENGTH_MAX),
             *_wrong_length("keyId", self.key_id, 1, KEY_ID_LENGTH_MAX),
-            *_wrong_posted_at(self.posted_at),
+            *([posted_at] if isinstance(posted_at, Violation) else ()),
         ]
         _raise_if_any(violations)
-        canonical(self._members())
+        object.__setattr__(self, "_octets", frame(Domain.RECEIPT, self._members(str(posted_at))))
 
-    def _members(self) -> dict[str, str]:
+    def _members(self, posted_at: str) -> dict[str, str]:
         return {
             "contentDigest": self.content_digest.text,
             "keyId": self.key_id,
-            "postedAt": instant_text(self.posted_at),
+            "postedAt": posted_at,
             "postingId": str(self.posting_id),
             "system": self.system,
             "tenant": self.tenant,
@@ -146,7 +149,7 @@ class Receipt:
 
     def bytes(self) -> Octets:
         """What the hub's key signs: `FXH-RECEIPT-V1`, line feed, the canonical members."""
-        return frame(Domain.RECEIPT, self._members())
+        return self._octets
 
     @classmethod
     def read(cls, data: Octets) -> Self:
@@ -253,7 +256,7 @@ def verify(public_key: PublicKey, message: bytes, signature: bytes | str) -> Non
         raise SignatureInvalid.because("R_ENCODING", "R is not encoded canonically")
     # 6. the equation
     try:
-        VerifyKey(public_key.raw).verify(message, signature)
+        crypto_sign_open(signature + message, public_key.raw)
     except BadSignatureError:
         raise SignatureInvalid.because(
             "MISMATCH", "the signature is not this key's over these bytes"
@@ -337,28 +340,31 @@ def _wrong(name: str, message: str) -> Violation:
     return Violation("STATEMENT_MEMBER", (name,), message)
 
 
-def _wrong_type(name: str, member: object, kind: type) -> Iterable[Violation]:
-    if not isinstance(member, kind):
-        yield _wrong(name, f"not a {kind.__name__}")
+def _wrong_type(name: str, member: object, kind: type) -> tuple[Violation, ...]:
+    return () if isinstance(member, kind) else (_wrong(name, f"not a {kind.__name__}"),)
 
 
-def _wrong_length(name: str, member: object, least: int, most: int) -> Iterable[Violation]:
-    if not isinstance(member, str) or not least <= len(member) <= most:
-        yield _wrong(name, f"not a text of {least} to {most} characters")
+def _wrong_length(name: str, member: object, least: int, most: int) -> tuple[Violation, ...]:
+    if isinstance(member, str) and least <= len(member) <= most:
+        return ()
+    return (_wrong(name, f"not a text of {least} to {most} characters"),)
 
 
-def _wrong_instant(name: str, member: object) -> Iterable[Violation]:
+def _wrong_instant(name: str, member: object) -> tuple[Violation, ...]:
     try:
         instant_of(member if isinstance(member, str) else "")
     except TextRefused:
-        yield _wrong(name, "not an instant in its one text form")
+        return (_wrong(name, "not an instant in its one text form"),)
+    return ()
 
 
-def _wrong_posted_at(posted_at: datetime) -> Iterable[Violation]:
+@lru_cache(maxsize=64)
+def _instant_text(posted_at: datetime) -> str | Violation:
+    """The text of an instant, or why it has none; all receipts of a transaction share theirs."""
     try:
-        instant_text(posted_at)
+        return instant_text(posted_at)
     except TextRefused as error:
-        yield _wrong("postedAt", error.violations[0].message)
+        return _wrong("postedAt", error.violations[0].message)
 
 
 def _read_members(data: bytes, domain: Domain, names: tuple[str, ...]) -> dict[str, str]:

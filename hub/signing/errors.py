@@ -69,10 +69,14 @@ class KeyRefused(SigningError):
     """A key is not a sound Ed25519 key, or may not be used at the instant in question."""
 
 
+class ProofRefused(SigningError):
+    """A Merkle proof is asked of, or leads to, a tree that is not the one meant."""
+
+
 class SignatureInvalid(SigningError):
     """A signature does not hold; `code` is always SIGNATURE_INVALID, `reason` says at which check it fell.
 
-    Reasons: BASE64, LENGTH, S_RANGE, R_SMALL_ORDER, R_ENCODING, MISMATCH, DIGEST.
+    Reasons: BASE64, LENGTH, S_RANGE, R_SMALL_ORDER, R_ENCODING, MISMATCH, DIGEST, PROOF.
     """
 
     def __init__(self, violations: Sequence[Violation], reason: str = "MISMATCH") -> None:

@@ -20,6 +20,7 @@ class Domain(StrEnum):
     EVENT = "FXH-EVENT-V1"
     MESSAGE = "FXH-MESSAGE-V1"
     BODY_SIGNATURE = "FXH-BODY-SIGNATURE-V1"
+    BATCH_SIGNATURE = "FXH-BATCH-SIGNATURE-V1"
     RECEIPT = "FXH-RECEIPT-V1"
     KEY_POSSESSION = "FXH-KEY-POSSESSION-V1"
 
@@ -30,6 +31,8 @@ class Domain(StrEnum):
 
 
 CONTENT_DOMAINS = (Domain.EVENT, Domain.MESSAGE)
+_LINES = {domain: domain.line for domain in Domain}
+_CONTENT_LINES = tuple(domain.line for domain in CONTENT_DOMAINS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Digest:
 
 def frame(domain: Domain, value: object) -> bytes:
     """The bytes that are digested or signed: domain line, line feed, canonical JSON. Raises as `canonical` does."""
-    return domain.line + canonical(value)
+    return _LINES[domain] + canonical(value)
 
 
 def unframe(data: bytes) -> tuple[Domain, Value]:
@@ -84,6 +87,6 @@ def content_digest(framed: bytes) -> Digest:
 
     Raises FrameRefused FRAME_NOT_CONTENT for the bytes of anything else, so that no statement can vouch for them.
     """
-    if not framed.startswith(tuple(domain.line for domain in CONTENT_DOMAINS)):
+    if not framed.startswith(_CONTENT_LINES):
         raise FrameRefused.of("FRAME_NOT_CONTENT", "not the framed content of an event or a message")
     return Digest.of(framed)

@@ -62,12 +62,11 @@ def instant_text(instant: datetime) -> str:
     RFC 3339. Raises TextRefused: INSTANT_NAIVE, INSTANT_RANGE (outside the years 1 to 9999 in UTC).
     """
     try:
-        utc = require_aware(instant).astimezone(UTC)
+        utc = instant if instant.tzinfo is UTC else require_aware(instant).astimezone(UTC)
     except OverflowError:
         raise TextRefused.of("INSTANT_RANGE", "an instant outside the years 1 to 9999") from None
-    whole = utc.replace(microsecond=0, tzinfo=None).isoformat()
-    fraction = f".{utc.microsecond:06d}".rstrip("0") if utc.microsecond else ""
-    return f"{whole}{fraction}Z"
+    text = utc.isoformat()[: -len("+00:00")]
+    return (text.rstrip("0") if utc.microsecond else text) + "Z"
 
 
 def instant_of(text: str) -> datetime:

@@ -13,11 +13,10 @@ import httpx
 import strawberry
 from sqlalchemy import text
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from strawberry.schema.config import StrawberryConfig
 
 from hub.api import Api, Rated
-from hub.app import Health, Traced, make_limits, routes
+from hub.app import Health, Web, make_limits, routes
 from hub.codes import Code
 from hub.context import Info
 from hub.db import Read
@@ -248,10 +247,8 @@ async def edge(settings: Settings, **changes: Any) -> AsyncIterator[Outsider]:
         authenticate=authenticate,
     )
     endpoint = Endpoint(api, metrics, Manners(settings.body_bytes_max, settings.public_url))
-    app = Starlette(
-        routes=routes(endpoint, Health(db, rates, metrics), development=settings.mode == "development"),
-        middleware=[Middleware(Traced)],
-    )
+    development = settings.mode == "development"
+    app = Web(endpoint, routes(endpoint, Health(db, rates, metrics), development=development))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:

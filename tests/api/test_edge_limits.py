@@ -273,7 +273,7 @@ def test_the_worst_documents_within_the_token_limit_take_little_time(document: s
 
 
 def test_a_document_is_prepared_once_and_the_memory_for_it_is_bounded() -> None:
-    kept = documents(document_cache_bytes=20_000)
+    kept = documents(document_cache_bytes=110_000)
     first = kept.prepare("{who}")
     assert kept.prepare("{who}") is first
     invalid = kept.prepare("{nothing}")
@@ -281,7 +281,7 @@ def test_a_document_is_prepared_once_and_the_memory_for_it_is_bounded() -> None:
     for number in range(10):
         kept.prepare(f"{{a{number}: who}}")
     assert kept.prepare("{who}") is not first
-    assert kept._bytes <= 20_000
+    assert kept._bytes <= 110_000
     assert len(kept._kept) <= 4
 
 

@@ -64,6 +64,54 @@ def framed(domain: str, value: Json) -> str:
     return f"{domain}\n{own_canonical(value)}"
 
 
+def own_root(leaves: list[bytes]) -> bytes:
+    """The Merkle tree hash as RFC 6962 section 2.1 defines it, word for word."""
+    if len(leaves) == 1:
+        return hashlib.sha256(b"\x00" + leaves[0]).digest()
+    k = _split(len(leaves))
+    return hashlib.sha256(b"\x01" + own_root(leaves[:k]) + own_root(leaves[k:])).digest()
+
+
+def own_path(m: int, leaves: list[bytes]) -> list[bytes]:
+    """PATH(m, D[n]) of RFC 6962 section 2.1.1."""
+    if len(leaves) == 1:
+        return []
+    k = _split(len(leaves))
+    if m < k:
+        return [*own_path(m, leaves[:k]), own_root(leaves[k:])]
+    return [*own_path(m - k, leaves[k:]), own_root(leaves[:k])]
+
+
+def own_proof(m: int, leaves: list[bytes], *, whole: bool = True) -> list[bytes]:
+    """SUBPROOF(m, D[n], b) of RFC 6962 section 2.1.2."""
+    n = len(leaves)
+    if m == n:
+        return [] if whole else [own_root(leaves)]
+    k = _split(n)
+    if m <= k:
+        return [*own_proof(m, leaves[:k], whole=whole), own_root(leaves[k:])]
+    return [*own_proof(m - k, leaves[k:], whole=False), own_root(leaves[:k])]
+
+
+def own_climb(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """The root that a path of the right length leads to."""
+    if size == 1:
+        assert path == []
+        return hashlib.sha256(b"\x00" + leaf).digest()
+    k = _split(size)
+    if index < k:
+        return hashlib.sha256(b"\x01" + own_climb(leaf, index, k, path[:-1]) + path[-1]).digest()
+    return hashlib.sha256(b"\x01" + path[-1] + own_climb(leaf, index - k, size - k, path[:-1])).digest()
+
+
+def _split(n: int) -> int:
+    """The largest power of two smaller than n."""
+    k = 1
+    while k * 2 < n:
+        k *= 2
+    return k
+
+
 SPEC_SEED = bytes(range(32))
 OTHER_SEED = bytes(range(32, 64))
 HUB_SEED = bytes(range(64, 96))

@@ -13,6 +13,7 @@ import json
 import sys
 from pathlib import Path
 
+from tests.signing.batch_vectors import batch_vectors, proof_vectors
 from tests.signing.book import (
     HUB_SEED,
     OTHER_SEED,
@@ -64,6 +65,11 @@ DESCRIPTION = {
         " verified under input.publicKey, with input.content where given",
         "receipt": "as statement",
         "possession": "as statement; the public key is inside",
+        "batch": 'input.count events, their framed contents FXH-EVENT-V1, line feed, {"n":0}, {"n":1} and so on,'
+        " signed once -> expect.root, the path of the one at input.index (hashes in base64), the statement's bytes,"
+        " its signature; see docs/decisions/0008-batch-signatures.md",
+        "batch-proof": "input.content at input.index of input.size with input.path, under input.statement and"
+        " input.signature of input.publicKey -> holds (an empty expect) or refused",
         "key": "input.key (base64) -> expect.fingerprint",
         "signature": "input.publicKey, input.message and input.signature (base64) -> valid or refused",
         "amount": "input.amount (decimal text) at input.scale digits -> expect.text",
@@ -396,6 +402,8 @@ def document() -> str:
         statement_vectors,
         receipt_vectors,
         possession_vectors,
+        batch_vectors,
+        proof_vectors,
         key_vectors,
         signature_vectors,
         text_vectors,

@@ -13,7 +13,7 @@ import pytest
 from nacl.signing import SigningKey
 
 import hub.signing
-from hub.client import Signer, amount, canonical, instant
+from hub.client import NotProven, Signer, amount, canonical, instant, merkle_root, prove
 
 VECTORS = json.loads(Path(hub.signing.__file__).with_name("vectors.json").read_text())["vectors"]
 
@@ -34,6 +34,15 @@ def _is_ours(vector: dict[str, Any]) -> bool:
     return (
         "seed" in vector["input"] and statement.get("purpose") == "ORIGIN" and not statement.get("comments")
     )
+
+
+def _is_provable(vector: dict[str, Any]) -> bool:
+    """Whether it has a content and a key, and is not about a statement that nobody could have signed."""
+    return {"content", "publicKey"} <= set(vector["input"]) and vector["expect"].get("refused") in {
+        None,
+        "SIGNATURE_INVALID",
+        "FRAME_NOT_CONTENT",
+    }
 
 
 @pytest.mark.parametrize(("given", "expected"), of_kind("canonical"))
@@ -79,3 +88,51 @@ def test_fractions_are_refused(value: object) -> None:
 def test_an_amount_is_never_rounded() -> None:
     with pytest.raises(ValueError, match="more than 2 decimal places"):
         amount(Decimal("1.005"))
+
+
+@pytest.mark.parametrize(("given", "expected"), of_kind("batch"))
+def test_a_batch_is_signed_as_in_the_vectors(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    signer = Signer(given["system"], given["keyId"], SigningKey(base64.b64decode(given["seed"])))
+    framed = [b'FXH-EVENT-V1\n{"n":%d}' % n for n in range(given["count"])]
+    statement = signer.batch_statement(framed, given["signedAt"])
+    assert statement.decode() == expected["bytes"]
+    assert base64.b64encode(signer.key.sign(statement).signature).decode() == expected["signature"]
+    said = prove(
+        framed[given["index"]],
+        {
+            "statement": base64.b64encode(statement).decode(),
+            "eSign": expected["signature"],
+            "batch": {"index": given["index"], "size": given["count"], "path": expected["path"]},
+        },
+        base64.b64decode(given["publicKey"]),
+    )
+    assert said["root"] == expected["root"]
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [
+        pytest.param(v, id=v["id"])
+        for v in VECTORS
+        if v["kind"] in {"batch-proof", "statement"} and _is_provable(v)
+    ],
+)
+def test_proofs_hold_and_fall_as_in_the_vectors(vector: dict[str, Any]) -> None:
+    given, is_batch = vector["input"], vector["kind"] == "batch-proof"
+    line = "FXH-BATCH-SIGNATURE-V1" if is_batch else "FXH-BODY-SIGNATURE-V1"
+    statement = f"{line}\n".encode() + canonical({**given["statement"], "v": "1"})
+    signature: dict[str, Any] = {
+        "statement": base64.b64encode(statement).decode(),
+        "eSign": given.get("signature") or vector["expect"]["signature"],
+        "batch": {name: given[name] for name in ("index", "size", "path")} if is_batch else None,
+    }
+    key = base64.b64decode(given["publicKey"])
+    if "refused" in vector["expect"]:
+        with pytest.raises(NotProven):
+            prove(given["content"].encode(), signature, key)
+    else:
+        assert prove(given["content"].encode(), signature, key)["system"] == given["statement"]["system"]
+
+
+def test_a_batch_of_nothing_has_the_root_of_nothing() -> None:
+    assert merkle_root([]).hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

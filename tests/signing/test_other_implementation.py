@@ -126,3 +126,56 @@ def test_statement_signed_by_openssl_is_accepted_by_the_hub() -> None:
         signing.public_key(whole.system_key), statement, signature, content=whole.content
     )
     assert signature == whole.statement_signature  # Ed25519 is deterministic
+
+
+def climb(digest: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """From a leaf to the root, as docs/decisions/0008-batch-signatures.md tells it to an auditor."""
+    found, last = hashlib.sha256(b"\x00" + digest).digest(), size - 1
+    for beside in path:
+        while index == last and index % 2 == 0:
+            index, last = index // 2, last // 2
+        pair = beside + found if index % 2 else found + beside
+        found = hashlib.sha256(b"\x01" + pair).digest()
+        index, last = index // 2, last // 2
+    return found
+
+
+def test_openssl_proves_each_event_of_a_batch_that_the_hub_signed() -> None:
+    key = signing.HubKey.from_seed(bytes(range(32)))
+    for size in (1, 2, 3, 6, 7, 19, 64, 65):
+        contents = [b'FXH-EVENT-V1\n{"n":%d}' % n for n in range(size)]
+        tree = signing.batch_tree(signing.content_digest(content) for content in contents)
+        made = signing.BatchStatement(
+            items=size,
+            key_id="mgs-1",
+            root=signing.Digest(tree.root),
+            signed_at="2026-10-13T12:50:05Z",
+            system="mgramseva@punjab.ifix.org",
+        )
+        signature, statement = signing.seal(key, made), made.bytes()
+        Ed25519PublicKey.from_public_bytes(key.public.raw).verify(signature, statement)
+        line, _, members = statement.partition(MARK)
+        assert line == b"FXH-BATCH-SIGNATURE-V1"
+        said = json.loads(members)
+        assert (said["items"], said["purpose"]) == (size, "ORIGIN")
+        for index, content in enumerate(contents):
+            root = climb(hashlib.sha256(content).digest(), index, size, list(tree.inclusion(index)))
+            assert said["root"] == f"sha256:{root.hex()}"
+
+
+def test_batch_signed_by_openssl_is_accepted_by_the_hub() -> None:
+    digests = [hashlib.sha256(b'FXH-EVENT-V1\n{"n":%d}' % n).digest() for n in range(2)]
+    left, right = (hashlib.sha256(b"\x00" + digest).digest() for digest in digests)
+    root = hashlib.sha256(b"\x01" + left + right).hexdigest()
+    statement = (
+        b'FXH-BATCH-SIGNATURE-V1\n{"items":2,"keyId":"mgs-1","purpose":"ORIGIN","root":"sha256:%s",'
+        b'"signedAt":"2026-10-13T12:50:05Z","system":"mgramseva@punjab.ifix.org","v":"1"}' % root.encode()
+    )
+    private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    signing.verify_batch(
+        signing.public_key(private.public_key().public_bytes_raw()),
+        signing.BatchStatement.read(statement),
+        private.sign(statement),
+        content=b'FXH-EVENT-V1\n{"n":1}',
+        proof=signing.BatchProof(1, 2, (left,)),
+    )

@@ -118,6 +118,49 @@ def try_possession(given: Vector) -> Outcome:
     return outcome
 
 
+def batch_statement_of(members: dict[str, Any]) -> signing.BatchStatement:
+    """Through `read`, as bytes from outside arrive."""
+    lines = json.dumps({**members, "v": "1"}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return signing.BatchStatement.read(signing.Domain.BATCH_SIGNATURE.line + lines.encode())
+
+
+def try_batch(given: Vector) -> Outcome:
+    contents = [signing.frame(signing.Domain.EVENT, {"n": n}) for n in range(given["count"])]
+    tree = signing.batch_tree(signing.content_digest(content) for content in contents)
+    root, path = signing.Digest(tree.root), tree.inclusion(given["index"])
+    statement = signing.BatchStatement(
+        items=given["count"],
+        key_id=given["keyId"],
+        root=root,
+        signed_at=given["signedAt"],
+        system=given["system"],
+    )
+    assert signing.BatchStatement.read(statement.bytes()) == statement
+    key = signing.HubKey.from_seed(base64.b64decode(given["seed"]))
+    assert key.public.base64 == given["publicKey"]
+    signature = signing.signature_text(signing.seal(key, statement))
+    proof = signing.BatchProof(given["index"], given["count"], path)
+    signing.verify_batch(key.public, statement, signature, content=contents[given["index"]], proof=proof)
+    return {
+        **written(statement.bytes()),
+        "root": root.text,
+        "path": [signing.base64_text(part) for part in path],
+        "signature": signature,
+    }
+
+
+def try_batch_proof(given: Vector) -> Outcome:
+    path = tuple(base64.b64decode(part) for part in given["path"])
+    signing.verify_batch(
+        signing.public_key(given["publicKey"]),
+        batch_statement_of(given["statement"]),
+        given["signature"],
+        content=given["content"].encode(),
+        proof=signing.BatchProof(given["index"], given["size"], path),
+    )
+    return {}
+
+
 def try_key(given: Vector) -> Outcome:
     return {"fingerprint": signing.fingerprint(signing.public_key(given["key"]))}
 
@@ -144,6 +187,8 @@ TRIALS: dict[str, Callable[[Vector], Outcome]] = {
     "statement": try_statement,
     "receipt": try_receipt,
     "possession": try_possession,
+    "batch": try_batch,
+    "batch-proof": try_batch_proof,
     "key": try_key,
     "signature": try_signature,
     "amount": try_amount,

@@ -3,6 +3,7 @@
 from hub.domain.fiscal_events.aggregates import totals
 from hub.domain.fiscal_events.chains import lineage
 from hub.domain.fiscal_events.documents import find_bytes, upload
+from hub.domain.fiscal_events.grouping import PostGroups
 from hub.domain.fiscal_events.inbox import (
     deliveries_of,
     list_inbox,
@@ -23,6 +24,7 @@ from hub.domain.fiscal_events.reading import (
     taken_back,
 )
 from hub.domain.fiscal_events.service import (
+    batch_bytes_to_sign,
     bytes_to_sign,
     correct,
     post,
@@ -35,8 +37,10 @@ from hub.domain.fiscal_events.signatures import add_signature, signature_bytes
 from hub.domain.fiscal_events.store import find_receipts as receipts_of, lines_of
 
 __all__ = [
+    "PostGroups",
     "add_signature",
     "attachments_of",
+    "batch_bytes_to_sign",
     "bytes_to_sign",
     "correct",
     "deliveries_of",

@@ -95,4 +95,5 @@ def _received(of: FromClause, **by: uuid.UUID) -> ColumnElement[bool]:
         receiver.c.posting_id == of.c.id,
         *(receiver.c[name] == value for name, value in by.items()),
     )
-    return and_(of.c.narrowed, found.offset(literal_column("0")).exists())
+    found = found.correlate_except(receiver).offset(literal_column("0"))
+    return and_(of.c.narrowed, found.exists())

@@ -8,13 +8,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, case, cast, distinct, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, distinct, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.codes import Code
 from hub.db import Read
 from hub.domain.fiscal_events import access, reading, rules, tables
-from hub.domain.fiscal_events.filters import Filter, on_lines, on_postings
+from hub.domain.fiscal_events.filters import Filter, beside_lines, on_lines
 from hub.domain.fiscal_events.vocabulary import PostingKind
 from hub.domain.registry import Caller
 from hub.errors import InvalidInput
@@ -82,11 +82,22 @@ async def totals(
     Messages never enter totals. Gross sums what was posted, reversed what was taken back (negative), net both.
     """
     reading.require_reader(caller, wanted)
+    rows = await read.rows(totals_statement(caller, wanted, by, after=after).limit(first + 1))
+    return [total_of(row) for row in rows]
+
+
+def totals_statement(
+    caller: Caller,
+    wanted: Filter,
+    by: Sequence[GroupBy],
+    *,
+    after: Sequence[str] | None = None,
+) -> Select[Any]:
+    """The statement behind ``totals``, without its limit; whether the caller may ask is checked by who runs it."""
     _check(by)
-    keys = [_key(group) for group in by]
-    # "C" makes the order of keys, and so the cursor, independent of the database's locale.
-    labelled = [key.collate("C").label(f"key_{i}") for i, key in enumerate(keys)]
-    columns = [*labelled, _line.c.currency.collate("C").label("currency")]
+    # Grouped as stored, and written out once for each group instead of once for each line.
+    columns = [_key(group).label(f"key_{i}") for i, group in enumerate(by)]
+    columns.append(_line.c.currency.label("currency"))
     is_reversal = _posting.c.reverses_id.is_not(None)
     figures = (
         select(
@@ -105,31 +116,35 @@ async def totals(
         .where(
             access.visible(caller),
             _posting.c.kind == PostingKind.EVENT.value,
-            *on_postings(caller, wanted),
+            *beside_lines(caller, wanted),
             *on_lines(wanted),
         )
         .group_by(*columns)
         .subquery("figures")
     )
-    order = [figures.c[column.name] for column in columns]
-    statement = select(figures).order_by(*order).limit(first + 1)
+    # "C" makes the order of keys, and so the cursor, independent of the database's locale.
+    keys = [_text(group, figures.c[f"key_{i}"]).collate("C") for i, group in enumerate(by)]
+    order: list[ColumnElement[Any]] = [*keys, figures.c.currency.collate("C")]
+    values = ("gross", "reversed", "net", "events", "lines")
+    statement: Select[Any] = select(*order, *(figures.c[name] for name in values)).order_by(*order)
     if after is not None:
         if any("\x00" in part for part in after):
             raise InvalidInput.because(Code.CURSOR, Code.CURSOR.summary, "after")
         statement = statement.where(tuple_(*order) > tuple_(*[cast(part, Text) for part in after]))
-    rows = await read.rows(statement)
-    return [_total(row, len(keys)) for row in rows]
+    return statement
 
 
-def _total(row: Any, keys: int) -> Total:
+def total_of(row: Sequence[Any]) -> Total:
+    """One group of the statement's rows: its keys, the currency, then the figures."""
+    *keys, currency, gross, reversed_, net, events, lines = row
     return Total(
-        keys=tuple(getattr(row, f"key_{i}") for i in range(keys)),
-        currency=row.currency,
-        gross=rules.at_scale(row.gross, row.currency),
-        reversed=rules.at_scale(row.reversed, row.currency),
-        net=rules.at_scale(row.net, row.currency),
-        events=row.events,
-        lines=row.lines,
+        keys=tuple(keys),
+        currency=currency,
+        gross=rules.at_scale(gross, currency),
+        reversed=rules.at_scale(reversed_, currency),
+        net=rules.at_scale(net, currency),
+        events=events,
+        lines=lines,
     )
 
 
@@ -145,7 +160,16 @@ def _check(by: Sequence[GroupBy]) -> None:
             raise InvalidInput.because(Code.INPUT, "this dimension has no levels", "groupBy", i, "level")
 
 
-def _key(group: GroupBy) -> ColumnElement[str]:
+def _text(group: GroupBy, key: ColumnElement[Any]) -> ColumnElement[str]:
+    """A group's key as it is written; nothing where the lines carry no such code."""
+    if group.dimension is Dimension.MONTH:
+        key = func.to_char(key, "YYYY-MM")
+    elif group.dimension is Dimension.FISCAL_YEAR:
+        key = cast(key, Text)
+    return func.coalesce(key, "")
+
+
+def _key(group: GroupBy) -> ColumnElement[Any]:
     plain: dict[Dimension, ColumnElement[Any]] = {
         Dimension.TYPE: _posting.c.type,
         Dimension.MAJOR_TYPE: _posting.c.major_type,
@@ -153,20 +177,20 @@ def _key(group: GroupBy) -> ColumnElement[str]:
         Dimension.QUALIFIER: _posting.c.qualifier,
         Dimension.PROGRAM: _line.c.program_code,
         Dimension.PROJECT: _line.c.project_code,
-        Dimension.FISCAL_YEAR: cast(_posting.c.fiscal_year, Text),
-        Dimension.MONTH: func.to_char(_posting.c.month, "YYYY-MM"),
+        Dimension.FISCAL_YEAR: _posting.c.fiscal_year,
+        Dimension.MONTH: _posting.c.month,
         Dimension.SENDER: _posting.c.sender,
         Dimension.COA_CODE: _line.c.coa_code,
         Dimension.DEPARTMENT: _line.c.department_code,
     }
     if group.dimension in plain:
-        return func.coalesce(plain[group.dimension], "")
+        return plain[group.dimension]
     path, separator = {
         Dimension.COA_TIER: (_line.c.coa_code, "-"),
         Dimension.LOCATION_LEVEL: (_line.c.location_path, "/"),
         Dimension.ADMINISTRATIVE_LEVEL: (_line.c.administrative_hierarchy_path, "/"),
     }[group.dimension]
-    return func.coalesce(_cut(path, separator, group.level or 1), "")
+    return _cut(path, separator, group.level or 1)
 
 
 def _cut(path: ColumnElement[str], separator: str, level: int) -> ColumnElement[str]:

@@ -18,6 +18,8 @@ from hub.errors import Problem
 from hub.kit.money import minor_units
 from hub.signing import NotCanonical, Value, canonical
 
+# A character written as an escape, with its share of quotation marks and separators.
+CHARACTER_BYTES_MAX = 12
 SIZE_BYTES_MAX = 64 * 1024
 KEY_LENGTH_MAX = 64
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -148,6 +150,9 @@ def _shape_problems(path: tuple[str | int, ...], values: Mapping[str, Value]) ->
 
 
 def _is_too_large(values: Mapping[str, Value]) -> bool:
+    texts = [text for pair in values.items() for text in pair if isinstance(text, str)]
+    if len(texts) == 2 * len(values) and sum(map(len, texts)) * CHARACTER_BYTES_MAX <= SIZE_BYTES_MAX:
+        return False  # texts alone, and few: no need to write them out
     try:
         return len(canonical(dict(values))) > SIZE_BYTES_MAX
     except NotCanonical as refused:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,6 +14,7 @@ from hub.domain.fiscal_events.drafts import Draft
 from hub.domain.fiscal_events.facts import Facts
 from hub.domain.fiscal_events.model import AttachmentKind, LineDraft, Link, OriginSignature, Posting
 from hub.domain.fiscal_events.rules import check_content, takes
+from hub.domain.fiscal_events.seals import BatchSeal, unsigned
 from hub.domain.fiscal_events.vocabulary import (
     AttributePolicy,
     LinkEnd,
@@ -25,8 +26,16 @@ from hub.domain.fiscal_events.vocabulary import (
 )
 from hub.domain.reference import Registry, ResolvedEntry, Status
 from hub.domain.registry import Policy, SystemRole, SystemStatus, TenantStatus
-from hub.errors import Problem
-from hub.signing import Purpose, SignatureInvalid, Statement, instant_text, verify_statement
+from hub.errors import Problem, RequestProblem
+from hub.signing import (
+    PublicKey,
+    Purpose,
+    SignatureInvalid,
+    Statement,
+    instant_text,
+    verify,
+    verify_statement,
+)
 
 SIGNED_AT_MAX = timedelta(minutes=5)
 TEXT_SHOWN_MAX = 100
@@ -274,7 +283,33 @@ def _signature(item: Draft, facts: Facts) -> Iterator[Problem]:
     sent = item.command.signature
     if item.digest is None:
         return
-    yield from check_signature(facts, sent, statement_of(item, facts), content=item.framed)
+    if item.seal is not None:
+        yield from _batch_signature(item.seal, facts)
+        return
+    statement = statement_of(item, facts)
+    if item.holds is None:
+        yield from check_signature(facts, sent, statement, content=item.framed)
+    else:
+        yield from _judge(facts, sent, lambda _: _as_verified(item))
+
+
+def _as_verified(item: Draft) -> None:
+    """What a thread found; the statement speaks of this content, as its digest was taken from it."""
+    if not item.holds:
+        raise SignatureInvalid.because("MISMATCH", "the signature is not this key's over these bytes")
+
+
+def _batch_signature(seal: BatchSeal, facts: Facts) -> tuple[Problem, ...]:
+    """What is wrong with the one signature of a batch; judged once, told to every item that is to be stored."""
+    if seal.found is None:
+        if seal.statement is None:
+            assert seal.unreadable is not None
+            seal.found = (unsigned(seal.unreadable),)
+        else:
+            message = seal.statement.bytes()
+            problems = _judge(facts, seal.sent, lambda key: verify(key, message, seal.sent.e_sign))
+            seal.found = tuple(RequestProblem(p.code, p.message, ("input", *p.path)) for p in problems)
+    return seal.found
 
 
 def statement_of(item: Draft, facts: Facts) -> Statement:
@@ -297,6 +332,11 @@ def check_signature(
     facts: Facts, sent: OriginSignature, statement: Statement, *, content: bytes
 ) -> Iterator[Problem]:
     """Whether the caller's key may have signed this statement, now and truly; paths below ``signature``."""
+    return _judge(facts, sent, lambda key: verify_statement(key, statement, sent.e_sign, content=content))
+
+
+def _judge(facts: Facts, sent: OriginSignature, hold: Callable[[PublicKey], None]) -> Iterator[Problem]:
+    """Whether the key is the caller's and valid, the time close, and the signature holds under the key."""
     key = facts.keys.get(sent.key_id)
     if key is None or key.system_id != facts.caller.system_id:
         yield Problem(Code.SIGNATURE_KEY, Code.SIGNATURE_KEY.summary, ("signature", "keyId"))
@@ -307,6 +347,6 @@ def check_signature(
     if abs(sent.signed_at - facts.now) > SIGNED_AT_MAX:
         yield Problem(Code.SIGNATURE_TIME, Code.SIGNATURE_TIME.summary, ("signature", "signedAt"))
     try:
-        verify_statement(key.key, statement, sent.e_sign, content=content)
+        hold(key.key)
     except SignatureInvalid:
         yield Problem(Code.SIGNATURE_INVALID, Code.SIGNATURE_INVALID.summary, ("signature", "eSign"))

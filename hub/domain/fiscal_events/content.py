@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -14,6 +15,7 @@ from hub.kit.money import minor_units
 from hub.signing import Domain, NotCanonical, SigningError, amount_text, compact, frame, instant_text
 
 AMOUNT_LENGTH_MAX = 40
+_NORMAL = re.compile(r"(?:0|[1-9][0-9]{0,14})\.[0-9]{2}")
 DOMAINS = {PostingKind.EVENT: Domain.EVENT, PostingKind.MESSAGE: Domain.MESSAGE}
 SIGNING_CODES = {
     "NOT_NFC": Code.TEXT_NOT_NFC,
@@ -159,6 +161,8 @@ def _attachment(attachment: Attachment) -> dict[str, Any]:
 
 def read_amount(text: str | None) -> Decimal | None:
     """The exact decimal a text writes in plain notation (``-12.50``), or None."""
+    if text is not None and _NORMAL.fullmatch(text):
+        return Decimal(text)
     if (
         text is None
         or len(text) > AMOUNT_LENGTH_MAX
@@ -175,8 +179,10 @@ def read_amount(text: str | None) -> Decimal | None:
 
 def normal_amount(text: str | None, currency: str | None) -> str | None:
     """The amount at its currency's scale; as sent where it cannot be normalised (the rules refuse it)."""
-    amount = read_amount(text)
     scale = minor_units(currency) if currency else None
+    if text is not None and scale == 2 and _NORMAL.fullmatch(text):  # noqa: PLR2004 - as almost all are sent
+        return text
+    amount = read_amount(text)
     if amount is None or scale is None:
         return text
     try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from hub.domain.fiscal_events import content as contents
 from hub.domain.fiscal_events.model import Content, Post, Posting, Verdict
+from hub.domain.fiscal_events.seals import BatchSeal, shared_signature
 from hub.domain.fiscal_events.vocabulary import Classification, PostingKind, Qualifier
 from hub.domain.registry import SystemCaller, Tenant
 from hub.errors import InvalidInput, Problem
@@ -16,7 +18,10 @@ from hub.signing import Digest, Statement, content_digest
 
 @dataclass(slots=True)
 class Draft:
-    """One item of a post, with everything found out about it so far."""
+    """One item of a post, with everything found out about it so far.
+
+    ``holds``: whether its own signature is the key's over the statement; None while nobody has verified it.
+    """
 
     command: Post
     content: Content
@@ -24,10 +29,13 @@ class Draft:
     framed: bytes = b""
     digest: Digest | None = None
     statement: Statement | None = None
+    holds: bool | None = None
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     verdict: Verdict | None = None
     twin: Draft | None = None
+    seal: BatchSeal | None = None
+    place: int = 0
 
     @property
     def open(self) -> bool:
@@ -58,6 +66,16 @@ def draft(command: Post, caller: SystemCaller, tenant: Tenant) -> Draft:
     except InvalidInput as refused:
         item.problems.extend(problem.under("content") for problem in refused.problems)
     return item
+
+
+def seal_batch(drafts: Sequence[Draft], caller: SystemCaller) -> None:
+    """Put drafts whose commands were signed once, as a batch, under their common seal; others stay as they are."""
+    sent = shared_signature([item.command for item in drafts])
+    if sent is None:
+        return
+    seal = BatchSeal.over([item.digest for item in drafts], sent, caller.unique_id)
+    for place, item in enumerate(drafts):
+        item.seal, item.place = seal, place
 
 
 def classification_of(content: Content, original: Posting | None = None) -> Classification:

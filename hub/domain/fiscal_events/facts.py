@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.db import Read, Transaction
@@ -51,13 +53,11 @@ class Facts:
     waiting: dict[uuid.UUID, set[Reference]] = field(default_factory=dict)
     documents: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     resolved: dict[date, Resolved] = field(default_factory=dict)
+    placed: dict[tuple[date | str | None, ...], dict[str, Any]] = field(default_factory=dict)
 
     def local_day(self, instant: datetime) -> date:
         """The government's own calendar day of an instant (its UTC day at the ends of the calendar)."""
-        try:
-            return instant.astimezone(ZoneInfo(self.tenant.time_zone)).date()
-        except OverflowError:
-            return instant.astimezone(UTC).date()
+        return _local_day(instant, self.tenant.time_zone)
 
     def parent(self, link: Link) -> Posting | None:
         """The posting a link names, if the sender can see one."""
@@ -100,16 +100,21 @@ class Facts:
         return reversals.is_used_up(self.balances.get(posting.id, {}))
 
 
+@lru_cache(maxsize=4096)
+def _local_day(instant: datetime, time_zone: str) -> date:
+    try:
+        return instant.astimezone(ZoneInfo(time_zone)).date()
+    except OverflowError:
+        return instant.astimezone(UTC).date()
+
+
 async def gather(tx: Transaction, caller: SystemCaller, tenant: Tenant, drafts: Sequence[Draft]) -> Facts:
     """Look everything up; what a posting takes from another is locked first, in one order."""
     facts = Facts(tenant, caller, tx.now)
     names = {name for d in drafts for name in d.content.receivers} | {caller.unique_id}
     names |= {link.system for d in drafts for link in d.content.links if link.system}
     facts.systems = await registry.systems_by_unique_id(tx, tenant.id, names)
-    for key_id in {d.command.signature.key_id for d in drafts}:
-        key = await registry.signing_key(tx, key_id)
-        if key is not None:
-            facts.keys[key_id] = key
+    facts.keys = await registry.signing_keys(tx, {d.command.signature.key_id for d in drafts})
     await _find_targets(tx, facts, drafts)
     if await storing.lock(tx, _lock_names(facts, drafts)):
         await _find_targets(tx, facts, drafts)
@@ -139,6 +144,8 @@ async def _find_targets(read: Read, facts: Facts, drafts: Sequence[Draft]) -> No
     ids |= {d.content.reversal.posting_id for d in drafts if d.content.reversal}
     found = (facts.reference_of(link) for d in drafts for link in d.content.links)
     references = {each for each in found if each is not None}
+    if not ids and not references:
+        return
     seen = access.visible(facts.caller)
     facts.by_id = await store.find_postings(read, facts.tenant.id, ids, seen)
     facts.by_reference = await store.find_by_reference(read, facts.tenant.id, references, seen)
@@ -177,6 +184,8 @@ def _reversed_ids(item: Draft) -> Iterator[uuid.UUID]:
 async def _find_balances(read: Read, facts: Facts, drafts: Sequence[Draft]) -> None:
     tenant_id = facts.tenant.id
     targets = {**facts.by_id, **{posting.id: posting for posting in facts.by_reference.values()}}
+    if not targets:
+        return
     originals = {posting_id for d in drafts for posting_id in _reversed_ids(d)} & targets.keys()
     facts.balances = await store.balances_of(read, tenant_id, targets.keys())
     facts.taken_whole = await store.reversed_in_full(read, tenant_id, targets.keys())

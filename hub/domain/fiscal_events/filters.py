@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, any_, exists, func, literal, or_
+from sqlalchemy import ColumnElement, FromClause, Text, and_, any_, exists, func, literal, literal_column, or_
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hub.codes import Code
 from hub.domain.fiscal_events import access
@@ -28,6 +30,7 @@ from hub.errors import InvalidInput
 VALUES_MAX = 100
 TEXT_MAX = 1024
 YEARS = range(1900, 10_000)
+DIGITS_MAX = 16
 
 
 class ReversalView(StrEnum):
@@ -98,19 +101,8 @@ class Filter:
 
 
 def on_postings(caller: Caller, wanted: Filter) -> list[ColumnElement[bool]]:
-    """Conditions over the posting table; what concerns lines is one EXISTS over one and the same line.
-
-    Criteria never tell what the caller cannot read: parents count when visible, personal values when in clear.
-    """
-    _check(wanted)
-    conditions = [
-        *_header(wanted),
-        *_pairs(caller, wanted),
-        *_times(wanted),
-        *_amounts(wanted),
-        *_links(caller, wanted),
-        *_reversal(wanted),
-    ]
+    """Conditions over the posting table; what concerns lines is one EXISTS over one and the same line."""
+    conditions = beside_lines(caller, wanted)
     line = posting_line.alias()
     lines = on_lines(wanted, line)
     if lines:
@@ -118,6 +110,22 @@ def on_postings(caller: Caller, wanted: Filter) -> list[ColumnElement[bool]]:
             exists().where(line.c.tenant_id == posting.c.tenant_id, line.c.posting_id == posting.c.id, *lines)
         )
     return conditions
+
+
+def beside_lines(caller: Caller, wanted: Filter) -> list[ColumnElement[bool]]:
+    """Conditions over the posting table but for those about lines (``on_lines``), for who joins the lines.
+
+    Criteria never tell what the caller cannot read: parents count when visible, personal values when in clear.
+    """
+    _check(wanted)
+    return [
+        *_header(wanted),
+        *_pairs(caller, wanted),
+        *_times(wanted),
+        *_amounts(wanted),
+        *_links(caller, wanted),
+        *_reversal(wanted),
+    ]
 
 
 def _check(wanted: Filter) -> None:
@@ -161,10 +169,15 @@ def _header(wanted: Filter) -> list[ColumnElement[bool]]:
         (posting.c.fiscal_year, wanted.fiscal_years),
     ):
         if values is not None:
-            conditions.append(column.in_([getattr(value, "value", value) for value in values]))
+            conditions.append(_among(column, [getattr(value, "value", value) for value in values]))
     if wanted.currency is not None:
         conditions.append(posting.c.currency == wanted.currency)
     return conditions
+
+
+def _among(column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    """One parameter whatever the number of values: the text of the SQL does not depend on it."""
+    return column == any_(literal(list(values), ARRAY(column.type)))
 
 
 def _pairs(caller: Caller, wanted: Filter) -> list[ColumnElement[bool]]:
@@ -183,8 +196,20 @@ def _attribute(wanted: KeyValue) -> ColumnElement[bool]:
     if wanted.value is None:
         has_key: ColumnElement[bool] = posting.c.attributes.has_key(wanted.key)
         return has_key
-    has_value: ColumnElement[bool] = posting.c.attributes[wanted.key].astext == wanted.value
-    return has_value
+    # Containment alone is what an index carries; the text comparison keeps "5" and 5 the same.
+    as_text = posting.c.attributes[wanted.key].astext == wanted.value
+    return and_(
+        or_(*(posting.c.attributes.contains({wanted.key: each}) for each in _readings(wanted.value))), as_text
+    )
+
+
+def _readings(text: str) -> tuple[str | int | bool, ...]:
+    """The JSON values that are written as this text."""
+    if text in ("true", "false"):
+        return text, text == "true"
+    digits = text.removeprefix("-")
+    is_number = digits.isascii() and digits.isdecimal() and (digits == "0" or digits[0] != "0")
+    return (text, int(text)) if is_number and text != "-0" and len(digits) <= DIGITS_MAX else (text,)
 
 
 def _attachment(wanted: KeyValue) -> ColumnElement[bool]:
@@ -228,7 +253,7 @@ def _links(caller: Caller, wanted: Filter) -> list[ColumnElement[bool]]:
     link, parent = posting_link.alias(), posting.alias()
     conditions = [link.c.tenant_id == posting.c.tenant_id, link.c.posting_id == posting.c.id]
     if wanted.relations is not None:
-        conditions.append(link.c.relation.in_([relation.value for relation in wanted.relations]))
+        conditions.append(_among(link.c.relation, [relation.value for relation in wanted.relations]))
     if wanted.parents is not None:
         named = and_(
             parent.c.sender_id == link.c.parent_system_id, parent.c.reference_id == link.c.parent_reference
@@ -236,7 +261,7 @@ def _links(caller: Caller, wanted: Filter) -> list[ColumnElement[bool]]:
         conditions.append(
             exists().where(
                 parent.c.tenant_id == link.c.tenant_id,
-                parent.c.id.in_(wanted.parents),
+                _among(parent.c.id, wanted.parents),
                 or_(parent.c.id == link.c.parent_id, named),
                 access.visible(caller, parent),
             )
@@ -282,13 +307,15 @@ def on_lines(wanted: Filter, of: FromClause = posting_line) -> list[ColumnElemen
         (line.project_code, wanted.project_codes),
     ):
         if values is not None:
-            conditions.append(column.in_(values))
+            conditions.append(_among(column, values))
     if wanted.period is not None and wanted.period.since is not None:
         conditions.append(line.period_end >= wanted.period.since)
     if wanted.period is not None and wanted.period.until is not None:
         conditions.append(line.period_start < wanted.period.until)
     if wanted.tag is not None:
-        conditions.append(line.tags.contains([{"scheme": wanted.tag}]))
+        # Said twice: the index leaves out lines without tags.
+        is_tagged = line.tags != literal_column("'[]'::jsonb", JSONB)
+        conditions += [is_tagged, line.tags.contains([{"scheme": wanted.tag}])]
     return conditions
 
 
@@ -304,10 +331,12 @@ def _below(column: ColumnElement[str], prefix: str, separator: str) -> ColumnEle
 
     The pattern operators are the ones the indexes hold; unlike LIKE they serve prepared statements as well.
     """
-    behind = chr(ord(separator) + 1)
-    return or_(
-        column == prefix,
-        and_(column.bool_op("~>=~")(prefix + separator), column.bool_op("~<~")(prefix + behind)),
+    behind = prefix + chr(ord(separator) + 1)
+    return and_(
+        # One range for the index; what else lies in it (a sign that sorts before the separator) is sifted out.
+        column.bool_op("~>=~")(prefix),
+        column.bool_op("~<~")(behind),
+        or_(column == prefix, column.bool_op("~>=~")(prefix + separator)),
     )
 
 
@@ -315,4 +344,5 @@ def _under(path: ColumnElement[str], node: str) -> ColumnElement[bool]:
     """Paths through a node: given as a path from the root, or as the node's own code."""
     if "/" in node:
         return _below(path, node, "/")
-    return literal(node) == any_(func.string_to_array(path, "/"))
+    parts: ColumnElement[Any] = func.string_to_array(path, "/", type_=ARRAY(Text))
+    return parts.contains(literal([node], ARRAY(Text)))

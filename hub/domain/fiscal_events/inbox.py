@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true, update
+from sqlalchemy import ColumnElement, FromClause, Select, and_, false, or_, select, true, update
 
 from hub.db import Read, Transaction
 from hub.domain import registry
@@ -225,7 +225,7 @@ async def deliveries_of(
             entry.c.tenant_id == tenant_id,
             entry.c.posting_id.in_(ids),
             access.visible(caller),
-            _concerns(caller),
+            concerns(caller, tables.posting, tables.posting_receiver),
         )
         .order_by(entry.c.posting_id, receiver.c.ordinal)
     )
@@ -236,20 +236,20 @@ async def deliveries_of(
     return found
 
 
-def _concerns(caller: Caller) -> ColumnElement[bool]:
+def concerns(caller: Caller, posting: FromClause, receiver: FromClause) -> ColumnElement[bool]:
     """The caller's side of a delivery: as its sender or as its receiver, for persons their agency's."""
     match caller:
         case HubCaller():
             return true()
         case SystemCaller():
             return or_(
-                tables.posting.c.sender_id == caller.system_id,
-                tables.posting_receiver.c.system_id == caller.system_id,
+                posting.c.sender_id == caller.system_id,
+                receiver.c.system_id == caller.system_id,
             )
         case PersonCaller() if caller.agency_id is not None:
             return or_(
-                tables.posting.c.sender_agency_id == caller.agency_id,
-                tables.posting_receiver.c.agency_id == caller.agency_id,
+                posting.c.sender_agency_id == caller.agency_id,
+                receiver.c.agency_id == caller.agency_id,
             )
         case _:
             return false()

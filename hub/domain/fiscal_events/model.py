@@ -156,12 +156,16 @@ class OriginSignature:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Post one event or message. ``validate_only`` runs everything but the storing."""
+    """Post one event or message. ``validate_only`` runs everything but the storing.
+
+    ``signed_in_batch``: the signature is over the root of the batch this item comes in; all its items share it then.
+    """
 
     idempotency_key: str
     content: Content
     signature: OriginSignature
     validate_only: bool = False
+    signed_in_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +316,11 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A stored signature with the statement's bytes as signed."""
+    """A stored signature with the statement's bytes as signed.
+
+    Where the sender signed a whole batch once, the statement is about the batch's root; the posting stood at
+    ``batch_index`` of ``batch_size``, and ``batch_path`` (hashes of 32 bytes, one behind the other) leads there.
+    """
 
     posting_id: uuid.UUID
     id: uuid.UUID
@@ -325,6 +333,9 @@ class Signature:
     received_at: datetime
     statement: bytes
     e_sign: bytes
+    batch_index: int | None = None
+    batch_size: int | None = None
+    batch_path: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +400,8 @@ class Verdict:
 class BytesToSign:
     """What a client signs for a posting, made by the hub so that no client needs a canonicaliser.
 
-    ``content`` is None where the posting holds personal values that the signer does not see in clear.
+    ``content`` is None where the posting holds personal values that the signer does not see in clear, and for a
+    batch, whose ``content_digest`` is the root over its items' digests.
     """
 
     content: bytes | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -51,8 +52,6 @@ def pack(item: Draft, facts: Facts, means: Means) -> Package:
     assert item.digest is not None
     lines = tuple(_line(item, facts, line) for line in item.content.lines)
     posting = _posting(item, facts, lines)
-    statement = checks.statement_of(item, facts)
-    sent = item.command.signature
     return Package(
         posting=posting,
         lines=lines,
@@ -64,21 +63,35 @@ def pack(item: Draft, facts: Facts, means: Means) -> Package:
             (link, facts.systems[link.system].id if link.system else None) for link in item.content.links
         ),
         attachments=item.content.attachments,
-        origin=Signature(
-            posting_id=item.id,
-            id=new_id(),
-            system_id=facts.caller.system_id,
-            system=facts.caller.unique_id,
-            key_id=sent.key_id,
-            purpose=Purpose.ORIGIN,
-            comments="",
-            signed_at=sent.signed_at,
-            received_at=facts.now,
-            statement=statement.bytes(),
-            e_sign=sent.e_sign,
-        ),
+        origin=_origin(item, facts),
         receipt=_receipt(item, facts, means),
         idempotency_key=item.command.idempotency_key,
+    )
+
+
+def _origin(item: Draft, facts: Facts) -> Signature:
+    """The sender's own seal: over this posting alone, or over its batch and then with the way to the batch's root."""
+    sent, seal = item.command.signature, item.seal
+    if seal is None:
+        statement, proof = checks.statement_of(item, facts).bytes(), None
+    else:
+        assert seal.statement is not None
+        statement, proof = seal.statement.bytes(), seal.proof(item.place)
+    return Signature(
+        posting_id=item.id,
+        id=new_id(),
+        system_id=facts.caller.system_id,
+        system=facts.caller.unique_id,
+        key_id=sent.key_id,
+        purpose=Purpose.ORIGIN,
+        comments="",
+        signed_at=sent.signed_at,
+        received_at=facts.now,
+        statement=statement,
+        e_sign=sent.e_sign,
+        batch_index=proof.index if proof else None,
+        batch_size=proof.size if proof else None,
+        batch_path=b"".join(proof.path) if proof else None,
     )
 
 
@@ -154,7 +167,7 @@ def _line(item: Draft, facts: Facts, line: LineDraft) -> Line:
     if reversal is not None:
         codes = _repeated(facts.lines[reversal.posting_id], line)
     else:
-        codes = _looked_up(facts.resolved[facts.local_day(item.content.event_time)], line)
+        codes = _looked_up(facts, facts.local_day(item.content.event_time), line)
     return Line(
         posting_id=item.id,
         line_no=line.line_no,
@@ -175,7 +188,24 @@ def _repeated(originals: list[Line], line: LineDraft) -> dict[str, Any]:
     return {name: getattr(source, name) for name in CODE_FIELDS}
 
 
-def _looked_up(resolved: Resolved, line: LineDraft) -> dict[str, Any]:
+def _looked_up(facts: Facts, day: date, line: LineDraft) -> dict[str, Any]:
+    """The normalised codes, paths and versions of a line; lines of a batch that name the same codes share them."""
+    key = (
+        day,
+        line.coa_code,
+        line.location_code,
+        line.program_code,
+        line.project_code,
+        line.administrative_hierarchy_code,
+        line.department_code,
+    )
+    found = facts.placed.get(key)
+    if found is None:
+        found = facts.placed[key] = _codes_of(facts.resolved[day], line)
+    return found
+
+
+def _codes_of(resolved: Resolved, line: LineDraft) -> dict[str, Any]:
     coa = _entry(resolved, Registry.COA, line.coa_code)
     location = _entry(resolved, Registry.LOCATION, line.location_code)
     program = _entry(resolved, Registry.PROGRAM, line.program_code)

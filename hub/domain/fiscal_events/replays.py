@@ -26,22 +26,28 @@ async def answer_known(
     The same key or reference with other content becomes a problem of the item.
     """
     sound = [item for item in drafts if not item.problems]
-    keys = await store.find_answers(
-        tx, sender.tenant_id, sender.system_id, {item.command.idempotency_key for item in sound}
+    if not sound:
+        return []
+    known = await store.on_record(
+        tx,
+        sender.tenant_id,
+        sender.system_id,
+        keys={item.command.idempotency_key for item in sound},
+        references={item.content.reference_id for item in sound},
     )
-    references = {(sender.system_id, item.content.reference_id) for item in sound}
-    own = access.visible(sender)
-    stored = await store.find_by_reference(tx, sender.tenant_id, references, own)
-    answered = await store.find_postings(tx, sender.tenant_id, {a.posting_id for a in keys.values()}, own)
-    ids = {*answered, *(posting.id for posting in stored.values())}
-    receipts = await store.find_receipts(tx, sender.tenant_id, ids)
+    if not known.keys and not known.references:
+        return []
+    ids = {*known.references.values(), *(answered.posting_id for answered in known.keys.values())}
+    postings = await store.find_postings(tx, sender.tenant_id, ids, access.visible(sender))
+    receipts = await store.find_receipts(tx, sender.tenant_id, postings.keys())
     bound: dict[str, tuple[Draft, Posting]] = {}
     for item in sound:
-        key = keys.get(item.command.idempotency_key)
+        key = known.keys.get(item.command.idempotency_key)
         if key is not None:
-            _answer(item, answered[key.posting_id], receipts, PostOutcome(key.outcome), by_key=True)
+            _answer(item, postings[key.posting_id], receipts, PostOutcome(key.outcome), by_key=True)
             continue
-        earlier = stored.get((sender.system_id, item.content.reference_id))
+        posting_id = known.references.get(item.content.reference_id)
+        earlier = postings.get(posting_id) if posting_id is not None else None
         if earlier is None:
             continue
         before = bound.get(item.command.idempotency_key)

@@ -167,7 +167,7 @@ def _amount(content: Content, line: LineDraft) -> Iterator[Problem]:
     if abs(amount) >= AMOUNT_MAX:
         yield Problem(Code.AMOUNT, "the amount is 10^15 or more", ("amount",))
     scale = minor_units(line.currency or "")
-    if scale is not None and _digits_after_point(amount) > scale:
+    if scale is not None and not _fits(amount, scale):
         yield Problem(Code.AMOUNT_SCALE, f"{line.currency} has {scale} decimal places", ("amount",))
     if content.reversal is not None:
         return
@@ -175,6 +175,12 @@ def _amount(content: Content, line: LineDraft) -> Iterator[Problem]:
         yield Problem(Code.NEGATIVE_AMOUNT, Code.NEGATIVE_AMOUNT.summary, ("amount",))
     if amount == 0 and content.sub_type not in MAY_BE_ZERO:
         yield Problem(Code.ZERO_AMOUNT, Code.ZERO_AMOUNT.summary, ("amount",))
+
+
+def _fits(amount: Decimal, scale: int) -> bool:
+    """Whether an amount says nothing beyond this many decimal places."""
+    exponent = amount.as_tuple().exponent
+    return (isinstance(exponent, int) and -exponent <= scale) or _digits_after_point(amount) <= scale
 
 
 def _digits_after_point(amount: Decimal) -> int:
@@ -287,7 +293,9 @@ def at_scale(amount: Decimal, currency: str) -> Decimal:
     """The same amount with exactly its currency's decimal places; nothing is ever rounded."""
     scale = minor_units(currency)
     assert scale is not None
-    assert _digits_after_point(amount) <= scale
+    assert _fits(amount, scale)
+    if amount and amount.as_tuple().exponent == -scale:
+        return amount
     return Decimal(amount_text(amount, scale))
 
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from hub.codes import Code
 from hub.db import Transaction
 from hub.domain import registry
 from hub.domain.fiscal_events import access, bookings, checks, replays, reversals, rules, store, storing
-from hub.domain.fiscal_events.drafts import Draft, complete, draft
+from hub.domain.fiscal_events.drafts import Draft, complete, draft, seal_batch
 from hub.domain.fiscal_events.facts import Facts, gather
 from hub.domain.fiscal_events.model import (
     PREFIXES,
@@ -29,6 +30,7 @@ from hub.domain.fiscal_events.model import (
     Correct,
     Link,
     OriginSignature,
+    Package,
     Post,
     Posting,
     PostOutcome,
@@ -37,6 +39,7 @@ from hub.domain.fiscal_events.model import (
     Verdict,
 )
 from hub.domain.fiscal_events.packing import WARNINGS_MAX, pack
+from hub.domain.fiscal_events.verifying import verify_ahead
 from hub.domain.fiscal_events.vocabulary import Relation, ReversalMode
 from hub.domain.registry import Caller, SystemCaller, SystemRole, Tenant
 from hub.errors import Conflict, InvalidInput, NotAllowed, NotFound, Problem, Refusal, RuleBroken
@@ -46,6 +49,7 @@ from hub.signing import Purpose, Statement, instant_text
 BATCH_MAX = 500
 ROUNDS_MAX = 10
 PROBLEMS_MAX = 1_000
+Outcome = Verdict | Refusal | None
 
 
 class _NoneStored(Exception):
@@ -75,7 +79,7 @@ async def post_many(
     for _ in range(ROUNDS_MAX):
         try:
             async with tx.attempt():
-                return await _round(tx, means, sender, tenant, commands, mode)
+                return await _round(tx, means, _Part(sender, tenant, commands), mode)
         except storing.Raced:
             continue
         except _NoneStored as refused:
@@ -83,41 +87,101 @@ async def post_many(
     raise Conflict.because(Code.BUSY, Code.BUSY.summary)
 
 
-async def _round(
-    tx: Transaction,
-    means: Means,
-    sender: SystemCaller,
-    tenant: Tenant,
-    commands: Sequence[Post],
-    mode: BatchMode,
-) -> list[Verdict]:
+async def post_groups(
+    tx: Transaction, means: Means, groups: Sequence[tuple[SystemCaller, Sequence[Post]]]
+) -> list[list[Outcome]]:
+    """Post items of several senders (each named once) in one transaction; each is judged as if it came alone.
+
+    One outcome per item, in order: its verdict, the refusal that met its sender, or None: it must be asked
+    again after this commit, as an item before it took its key or reference. Raises Raced, with the transaction
+    to be undone, when somebody else took one in between. At most one of the senders may have items that lock
+    (links, reversals): two senders' sums would not see each other.
+    """
+    parts: list[_Part | Refusal] = []
+    for sender, commands in groups:
+        try:
+            tenant = await registry.get_tenant(tx, sender.tenant_id)
+            part = _Part(sender, tenant, commands, shared=True)
+            await _prepare(tx, means, part, BatchMode.PER_ITEM)
+            parts.append(part)
+        except Refusal as refused:
+            parts.append(refused)
+    await _store(tx, [part for part in parts if isinstance(part, _Part)])
+    return [
+        [part] * len(commands) if isinstance(part, Refusal) else part.outcomes()
+        for part, (_, commands) in zip(parts, groups, strict=True)
+    ]
+
+
+class _Part:
+    """One sender's items in a transaction, on their way to their verdicts."""
+
+    def __init__(
+        self, sender: SystemCaller, tenant: Tenant, commands: Sequence[Post], *, shared: bool = False
+    ) -> None:
+        self.sender = sender
+        self.tenant = tenant
+        self.drafts = [draft(command, sender, tenant) for command in commands]
+        if not shared:
+            seal_batch(self.drafts, sender)
+        self.shared = shared
+        self.bindings: list[dict[str, Any]] = []
+        self.accepted: list[Draft] = []
+        self.packages: list[Package] = []
+
+    def outcomes(self) -> list[Outcome]:
+        """Verdicts once everything is stored; None for those who must be asked again."""
+        return [None if self._comes_again(item) else _verdict(item) for item in self.drafts]
+
+    def _comes_again(self, item: Draft) -> bool:
+        """Whether the item came separately and is not the very same request as the one before it."""
+        return self.shared and item.twin is not None and item.command != item.twin.command
+
+
+async def _round(tx: Transaction, means: Means, part: _Part, mode: BatchMode) -> list[Verdict]:
     """One try at the whole batch; raises Raced when another transaction got in between."""
-    drafts = [draft(command, sender, tenant) for command in commands]
-    for item in drafts:
+    await _prepare(tx, means, part, mode)
+    await _store(tx, [part])
+    return [_verdict(item) for item in part.drafts]
+
+
+async def _prepare(tx: Transaction, means: Means, part: _Part, mode: BatchMode) -> None:
+    """Answer what is known, check the rest, book balances, and pack what is to be stored."""
+    for item in part.drafts:
         item.problems += rules.check_idempotency_key(item.command.idempotency_key)
-    bindings = await replays.answer_known(tx, sender, drafts)
-    fresh = [item for item in drafts if item.verdict is None and item.digest is not None]
-    accepted: list[Draft] = []
-    if any(item.verdict is None for item in drafts):
-        facts = await gather(tx, sender, tenant, fresh)
-        _check_all(facts, drafts)
-        if mode is BatchMode.ATOMIC and any(item.problems for item in drafts):
-            raise _NoneStored([_refused(item) for item in drafts])
-        accepted = [
-            item for item in fresh if item.open and item.twin is None and not item.command.validate_only
-        ]
-        await storing.take_back(tx, tenant.id, bookings.parts_of(accepted))
-    packages = [pack(item, facts, means) for item in accepted]
-    await storing.insert_packages(tx, packages, bindings)
-    for item, package in zip(accepted, packages, strict=True):
-        item.verdict = Verdict(
-            PostOutcome.ACCEPTED, package.posting, package.receipt, warnings=_warnings(item)
-        )
-    return [_verdict(item) for item in drafts]
+    part.bindings = await replays.answer_known(tx, part.sender, part.drafts)
+    if all(item.verdict is not None for item in part.drafts):
+        return
+    fresh = [item for item in part.drafts if item.verdict is None and item.digest is not None]
+    facts = await gather(tx, part.sender, part.tenant, fresh)
+    await verify_ahead(facts, fresh)
+    _check_all(facts, part.drafts, shared=part.shared)
+    if mode is BatchMode.ATOMIC and any(item.problems for item in part.drafts):
+        raise _NoneStored([_refused(item) for item in part.drafts])
+    part.accepted = [
+        item for item in fresh if item.open and item.twin is None and not item.command.validate_only
+    ]
+    await storing.take_back(tx, part.tenant.id, bookings.parts_of(part.accepted))
+    part.packages = [pack(item, facts, means) for item in part.accepted]
 
 
-def _check_all(facts: Facts, drafts: Sequence[Draft]) -> None:
-    """Check every item in order; what one takes is gone for the next."""
+async def _store(tx: Transaction, parts: Sequence[_Part]) -> None:
+    """Insert what all parts accepted by the same few statements; raises Raced."""
+    packages = [package for part in parts for package in part.packages]
+    await storing.insert_packages(tx, packages, [row for part in parts for row in part.bindings])
+    for part in parts:
+        for item, package in zip(part.accepted, part.packages, strict=True):
+            item.verdict = Verdict(
+                PostOutcome.ACCEPTED, package.posting, package.receipt, warnings=_warnings(item)
+            )
+
+
+def _check_all(facts: Facts, drafts: Sequence[Draft], *, shared: bool) -> None:
+    """Check every item in order; what one takes is gone for the next.
+
+    ``shared``: the items came separately. A second one under the same key or reference is not the batch's
+    mistake then; it only finds its twin, and is judged by what is on record after this commit.
+    """
     named = bookings.named_in_batch([item for item in drafts if item.digest is not None], facts)
     by_key = {item.command.idempotency_key: item for item in drafts if item.verdict is not None}
     by_reference: dict[str, Draft] = {}
@@ -126,7 +190,11 @@ def _check_all(facts: Facts, drafts: Sequence[Draft]) -> None:
             continue
         if any(problem.code in replays.CONFLICTS for problem in item.problems):
             continue
-        item.twin = replays.find_twin(item, by_key, by_reference)
+        item.twin = (
+            by_key.get(item.command.idempotency_key) or by_reference.get(item.content.reference_id)
+            if shared
+            else replays.find_twin(item, by_key, by_reference)
+        )
         if item.twin is not None:
             continue
         checks.check(item, facts)
@@ -269,3 +337,24 @@ async def bytes_to_sign(
         system=sender.unique_id,
     )
     return BytesToSign(item.framed, item.digest.text, statement.bytes())
+
+
+async def batch_bytes_to_sign(
+    tx: Transaction, caller: Caller, contents: Sequence[Content], signature: OriginSignature
+) -> BytesToSign:
+    """The bytes a sender signs once for a whole batch, exactly as ``post_many`` will check them."""
+    if not 1 <= len(contents) <= BATCH_MAX:
+        raise InvalidInput.because(Code.BATCH_SIZE, Code.BATCH_SIZE.summary, "subject", "events")
+    sender = registry.require_system(caller, SystemRole.PROVIDER)
+    tenant = await registry.get_tenant(tx, sender.tenant_id)
+    drafts = [
+        draft(Post("-", content, signature, signed_in_batch=True), sender, tenant) for content in contents
+    ]
+    seal_batch(drafts, sender)
+    problems = [
+        problem.under("subject", "events", i) for i, item in enumerate(drafts) for problem in item.problems
+    ]
+    seal = drafts[0].seal
+    if problems or seal is None or seal.statement is None:
+        raise InvalidInput(problems[:PROBLEMS_MAX])
+    return BytesToSign(None, seal.statement.root.text, seal.statement.bytes())

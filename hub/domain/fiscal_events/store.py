@@ -61,8 +61,15 @@ class Answered:
     """What an idempotency key answered with."""
 
     posting_id: uuid.UUID
-    content_digest: bytes
     outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """What is known of a system's keys and references already; both are empty as a rule."""
+
+    keys: dict[str, Answered]
+    references: dict[str, uuid.UUID]
 
 
 def posting_of(row: Any) -> Posting:
@@ -94,17 +101,31 @@ def receipt_of(row: Any) -> StoredReceipt:
     return StoredReceipt(**{field.name: getattr(row, field.name) for field in fields(StoredReceipt)})
 
 
-async def find_answers(
-    read: Read, tenant_id: uuid.UUID, system_id: uuid.UUID, keys: Collection[str]
-) -> dict[str, Answered]:
-    """What these idempotency keys of one system have answered with already."""
-    t = tables.posting_key
-    rows = await read.rows(
-        select(t.c.idempotency_key, t.c.posting_id, t.c.content_digest, t.c.outcome).where(
-            t.c.tenant_id == tenant_id, t.c.system_id == system_id, t.c.idempotency_key.in_(keys)
-        )
-    )
-    return {row.idempotency_key: Answered(row.posting_id, row.content_digest, row.outcome) for row in rows}
+ON_RECORD = """
+SELECT k.idempotency_key AS key, NULL AS reference, k.posting_id, k.outcome FROM posting_key k
+WHERE k.tenant_id = $1 AND k.system_id = $2 AND k.idempotency_key = ANY($3::text[])
+UNION ALL
+SELECT NULL, p.reference_id, p.id, NULL FROM posting p
+WHERE p.tenant_id = $1 AND p.sender_id = $2 AND p.reference_id = ANY($4::text[])
+"""
+
+
+async def on_record(
+    read: Read,
+    tenant_id: uuid.UUID,
+    system_id: uuid.UUID,
+    *,
+    keys: Collection[str],
+    references: Collection[str],
+) -> OnRecord:
+    """What one system's idempotency keys have answered with, and the postings under its own references."""
+    found = OnRecord({}, {})
+    for row in await read.fetch(ON_RECORD, tenant_id, system_id, list(keys), list(references)):
+        if row["key"] is not None:
+            found.keys[row["key"]] = Answered(row["posting_id"], row["outcome"])
+        else:
+            found.references[row["reference"]] = row["posting_id"]
+    return found
 
 
 async def find_postings(

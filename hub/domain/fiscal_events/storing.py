@@ -9,10 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from hub.db import Transaction
-from hub.domain.fiscal_events import store, tables
+from hub.domain.fiscal_events import columns, store, tables
 from hub.domain.fiscal_events.model import Package
 from hub.domain.fiscal_events.vocabulary import PostingKind
 
@@ -47,23 +46,22 @@ async def insert_packages(
     Raises Raced when a key or reference was taken in between. References, then keys, each in order: two
     batches that overlap wait for each other in one direction alone.
     """
-    ordered = sorted(packages, key=lambda package: package.posting.reference_id)
+    ordered = sorted(packages, key=lambda p: (p.posting.reference_id, p.posting.sender_id))
+    keys = [*bindings, *map(_binding, packages)]
+    keys.sort(key=lambda row: (row["idempotency_key"], row["system_id"]))
     if ordered:
-        stored = await tx.rows(
-            insert(tables.posting).on_conflict_do_nothing().returning(tables.posting.c.id),
-            [store.row_of(package.posting) for package in ordered],
-        )
-        if len(stored.all()) != len(packages):
+        (stored,) = await tx.fetch(columns.INSERT_WHOLE, *columns.whole_columns(ordered, keys))
+        if stored["postings"] != len(packages) or stored["keys"] != len(keys):
             raise Raced
-    await _bind(tx, [*bindings, *map(_binding, packages)])
-    await store.insert_rows(tx, tables.posting_line, _listed(packages, lambda p: p.lines))
+    elif keys:
+        (stored,) = await tx.fetch(columns.INSERT_KEYS, *columns.key_columns(keys))
+        if stored["keys"] != len(keys):
+            raise Raced
     await store.insert_rows(tx, tables.posting_receiver, _listed(packages, lambda p: p.receivers))
     await store.insert_rows(tx, tables.posting_link, [row for p in packages for row in _link_rows(p)])
     await store.insert_rows(
         tx, tables.posting_attachment, [row for p in packages for row in _attachment_rows(p)]
     )
-    await store.insert_rows(tx, tables.posting_signature, _listed(packages, lambda p: (p.origin,)))
-    await store.insert_rows(tx, tables.receipt, _listed(packages, lambda p: (p.receipt,)))
     await _deliver(tx, [p for p in packages if p.posting.kind is PostingKind.MESSAGE])
 
 
@@ -80,19 +78,6 @@ def _binding(package: Package) -> dict[str, Any]:
         "content_digest": package.posting.content_digest,
         "outcome": "ACCEPTED",
     }
-
-
-async def _bind(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Bind idempotency keys to their postings; raises Raced when one is bound already."""
-    if not rows:
-        return
-    t = tables.posting_key
-    stored = await tx.rows(
-        insert(t).on_conflict_do_nothing().returning(t.c.idempotency_key),
-        sorted(rows, key=lambda row: row["idempotency_key"]),
-    )
-    if len(stored.all()) != len(rows):
-        raise Raced
 
 
 async def take_back(

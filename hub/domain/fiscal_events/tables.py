@@ -93,7 +93,10 @@ posting = sa.Table(
     sa.CheckConstraint("reverses_id IS NULL OR reverses_id <> id", name="not_itself"),
     sa.Index("ix_posting_type", "tenant_id", "type", "sub_type", "id"),
     sa.Index("ix_posting_sender", "tenant_id", "sender_id", "id"),
+    sa.Index("ix_posting_sender_name", "tenant_id", "sender", "id"),
     sa.Index("ix_posting_year", "tenant_id", "fiscal_year", "id"),
+    sa.Index("ix_posting_event_time", "tenant_id", "event_time"),
+    sa.Index("ix_posting_attributes", "attributes", postgresql_using="gin"),
     sa.Index("ix_posting_posted_at", "tenant_id", "posted_at"),
     sa.Index("ix_posting_reference", "tenant_id", "reference_id"),
     sa.Index(
@@ -150,22 +153,44 @@ posting_line = sa.Table(
         "posting_id",
         postgresql_ops={"coa_code": "text_pattern_ops"},
     ),
-    sa.Index(
-        "ix_posting_line_location",
-        "tenant_id",
-        "location_path",
-        "posting_id",
-        postgresql_ops={"location_path": "text_pattern_ops"},
+    *(
+        sa.Index(
+            f"ix_posting_line_{name}",
+            "tenant_id",
+            column,
+            "posting_id",
+            postgresql_ops={column: "text_pattern_ops"} if column.endswith("_path") else {},
+            postgresql_where=sa.text(f"{column} IS NOT NULL"),
+        )
+        for name, column in (
+            ("location", "location_path"),
+            ("department", "department_path"),
+            ("administrative", "administrative_hierarchy_path"),
+            ("project", "project_code"),
+            ("program", "program_code"),
+        )
+    ),
+    # A code without its path is looked for among the parts of the paths.
+    *(
+        sa.Index(
+            f"ix_posting_line_{name}_parts",
+            sa.text(f"string_to_array({column}, '/'::text)"),
+            postgresql_using="gin",
+            postgresql_where=sa.text(f"{column} IS NOT NULL"),
+        )
+        for name, column in (
+            ("location", "location_path"),
+            ("department", "department_path"),
+            ("administrative", "administrative_hierarchy_path"),
+        )
     ),
     sa.Index(
-        "ix_posting_line_department",
-        "tenant_id",
-        "department_path",
-        "posting_id",
-        postgresql_ops={"department_path": "text_pattern_ops"},
+        "ix_posting_line_tags",
+        "tags",
+        postgresql_using="gin",
+        postgresql_ops={"tags": "jsonb_path_ops"},
+        postgresql_where=sa.text("tags <> '[]'::jsonb"),
     ),
-    sa.Index("ix_posting_line_project", "tenant_id", "project_code", "posting_id"),
-    sa.Index("ix_posting_line_program", "tenant_id", "program_code", "posting_id"),
 )
 
 posting_receiver = sa.Table(
@@ -269,6 +294,10 @@ posting_signature = sa.Table(
     sa.Column("received_at", INSTANT, nullable=False),
     sa.Column("statement", BYTEA, nullable=False),
     sa.Column("e_sign", BYTEA, nullable=False),
+    sa.Column("batch_index", sa.Integer),
+    sa.Column("batch_size", sa.Integer),
+    # The hashes one behind the other: one value a row, which unnest and COPY take as they take all others.
+    sa.Column("batch_path", BYTEA),
     sa.UniqueConstraint(
         "tenant_id", "posting_id", "system_id", "purpose", name="uq_posting_signature_purpose"
     ),
@@ -277,6 +306,12 @@ posting_signature = sa.Table(
     sa.ForeignKeyConstraint(["tenant_id", "key_id"], ["signing_key.tenant_id", "signing_key.id"]),
     one_of("purpose", Purpose, "purpose"),
     sa.CheckConstraint("octet_length(e_sign) = 64", name="e_sign"),
+    sa.CheckConstraint(
+        "num_nonnulls(batch_index, batch_size, batch_path) = 0 OR "
+        "(num_nonnulls(batch_index, batch_size, batch_path) = 3 AND purpose = 'ORIGIN' "
+        "AND batch_index >= 0 AND batch_index < batch_size AND octet_length(batch_path) % 32 = 0)",
+        name="batch",
+    ),
 )
 
 receipt = sa.Table(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 
 from hub.codes import Code
@@ -132,13 +133,14 @@ def expand(code: str) -> str:
     return code
 
 
-def spellings(code: str) -> list[str]:
+@lru_cache(maxsize=10_000)
+def spellings(code: str) -> tuple[str, ...]:
     """What a code may be stored as, best first: as it stands, expanded, a receipt with its filler group."""
     tries = [code, expand(code)]
     parts = code.split("-")
     if len(parts) == len(TIERS) - 1 and side_of(parts[0]) is Side.RECEIPT:
         tries.append("-".join([*parts[:GROUP], NO_GROUP, parts[GROUP]]))
-    return list(dict.fromkeys(tries))
+    return tuple(dict.fromkeys(tries))
 
 
 def attributes(code: str, profile: Profile) -> Mapping[str, str]:

@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import JSONB
+import orjson
 
 from hub.db import Read
 from hub.domain.reference import coa
 from hub.domain.reference.model import PATH_SEPARATOR, Registry, Resolved, ResolvedEntry, Status
 
-RESOLVE = text(
-    """
+# Laterals with OFFSET 0 keep the order: from each code to its entry, its slice and its version, by their indexes. The
+# planner would otherwise begin with all slices of a government it has no statistics of.
+RESOLVE = """
     SELECT w.day, e.registry, e.id, e.scope, e.code, s.path, s.depth, v.id AS version_id, v.version_no, v.name, v.level,
-           v.status, v.attributes, d.path AS department_path,
-           (SELECT t.code FROM tenant t WHERE t.id = :tenant) AS tenant_code
-    FROM unnest(CAST(:registries AS text[]), CAST(:codes AS text[]), CAST(:days AS date[])) AS w(registry, code, day)
-    JOIN reference_entry e ON e.tenant_id = :tenant AND e.registry = w.registry AND e.code = w.code
-    JOIN reference_slice s ON s.tenant_id = :tenant AND s.entry_id = e.id AND s.superseded_at IS NULL
-         AND s.valid_from <= w.day AND (s.valid_to IS NULL OR s.valid_to > w.day)
-    JOIN reference_version v ON v.tenant_id = :tenant AND v.id = s.version_id
+           v.status, v.attributes::text AS attributes, d.path AS department_path,
+           (SELECT t.code FROM tenant t WHERE t.id = $1) AS tenant_code
+    FROM unnest($2::text[], $3::text[], $4::date[]) AS w(registry, code, day)
+    CROSS JOIN LATERAL (
+        SELECT x.registry, x.id, x.scope, x.code FROM reference_entry x
+        WHERE x.tenant_id = $1 AND x.registry = w.registry AND x.code = w.code OFFSET 0
+    ) e
+    CROSS JOIN LATERAL (
+        SELECT x.path, x.depth, x.version_id FROM reference_slice x
+        WHERE x.tenant_id = $1 AND x.entry_id = e.id AND x.superseded_at IS NULL
+            AND x.valid_from <= w.day AND (x.valid_to IS NULL OR x.valid_to > w.day) OFFSET 0
+    ) s
+    CROSS JOIN LATERAL (
+        SELECT x.id, x.version_no, x.name, x.level, x.status, x.attributes FROM reference_version x
+        WHERE x.tenant_id = $1 AND x.entry_id = e.id AND x.id = s.version_id OFFSET 0
+    ) v
     LEFT JOIN LATERAL (
-        SELECT ds.path FROM reference_entry de
-        JOIN reference_slice ds ON ds.tenant_id = :tenant AND ds.entry_id = de.id AND ds.superseded_at IS NULL
-             AND ds.valid_from <= w.day AND (ds.valid_to IS NULL OR ds.valid_to > w.day)
-        WHERE de.tenant_id = :tenant AND de.registry = 'DEPARTMENT' AND de.scope = '' AND de.code = e.scope
+        SELECT ds.path FROM (
+            SELECT x.id FROM reference_entry x
+            WHERE x.tenant_id = $1 AND x.registry = 'DEPARTMENT' AND x.scope = '' AND x.code = e.scope OFFSET 0
+        ) de
+        CROSS JOIN LATERAL (
+            SELECT x.path FROM reference_slice x
+            WHERE x.tenant_id = $1 AND x.entry_id = de.id AND x.superseded_at IS NULL
+                AND x.valid_from <= w.day AND (x.valid_to IS NULL OR x.valid_to > w.day) OFFSET 0
+        ) ds
     ) d ON e.scope <> ''
-    """
-).columns(attributes=JSONB)
+"""
 
 
-def candidates(registry: Registry, spelling: str) -> list[str]:
+def candidates(registry: Registry, spelling: str) -> Sequence[str]:
     """The codes an entry may be stored under when somebody writes ``spelling``, best first."""
     if registry is Registry.COA:
         return coa.spellings(spelling)
@@ -68,16 +81,13 @@ async def resolve_days(
     }
     rows: dict[date, dict[tuple[Registry, str], list[Any]]] = {day: {} for day in wanted}
     if asked:
-        found = await read.rows(
+        for row in await read.fetch(
             RESOLVE,
-            {
-                "tenant": tenant_id,
-                "registries": [registry.value for registry, _, _ in asked],
-                "codes": [code for _, code, _ in asked],
-                "days": [day for _, _, day in asked],
-            },
-        )
-        for row in found.mappings():
+            tenant_id,
+            [registry.value for registry, _, _ in asked],
+            [code for _, code, _ in asked],
+            [day for _, _, day in asked],
+        ):
             rows[row["day"]].setdefault((Registry(row["registry"]), row["code"]), []).append(row)
     return {day: _resolved(registries, rows[day]) for day, registries in wanted.items()}
 
@@ -125,7 +135,7 @@ def _entry(row: Any) -> ResolvedEntry:
         depth=row["depth"],
         level=row["level"],
         status=Status(row["status"]),
-        attributes=row["attributes"],
+        attributes=orjson.loads(row["attributes"]),
         department_code=row["scope"] or None,
         department_path=row["department_path"],
     )

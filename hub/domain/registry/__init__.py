@@ -93,6 +93,7 @@ from hub.domain.registry.signingkeys import (
     request_key_challenge,
     retire_signing_key,
     signing_key,
+    signing_keys,
 )
 from hub.domain.registry.systems import (
     close_system,
@@ -223,6 +224,7 @@ __all__ = [
     "sign_in",
     "sign_out",
     "signing_key",
+    "signing_keys",
     "suspend_agency",
     "suspend_system",
     "systems_by_id",

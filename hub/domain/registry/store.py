@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from asyncpg import Record
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal_column, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
@@ -40,7 +41,7 @@ def _tenants() -> Select[Any]:
     )
 
 
-def _tenant(row: RowMapping) -> Tenant:
+def _tenant(row: RowMapping | Record) -> Tenant:
     return Tenant(
         **{
             **row,
@@ -51,6 +52,19 @@ def _tenant(row: RowMapping) -> Tenant:
             "email_domains": tuple(row["email_domains"]),
         }
     )
+
+
+# The statement of every posting; the joined columns are those of ``_tenants``.
+TENANT_BY_ID = (
+    f"SELECT {', '.join(f't.{column.name}' for column in tenant.c)}, p.code AS parent_code "  # noqa: S608
+    "FROM tenant t LEFT JOIN tenant p ON p.id = t.parent_id WHERE t.id = $1"
+)
+
+
+async def get_tenant(read: Read, tenant_id: uuid.UUID) -> Tenant | None:
+    """One government by id, by a statement each connection prepares once."""
+    rows = await read.fetch(TENANT_BY_ID, tenant_id)
+    return _tenant(rows[0]) if rows else None
 
 
 async def find_tenant(

@@ -98,7 +98,7 @@ async def update_tenant(tx: Transaction, caller: Caller, command: UpdateTenant) 
 
 async def get_tenant(read: Read, tenant_id: uuid.UUID) -> Tenant:
     """A government by id, for rooms that are authorised already; raises NotFound."""
-    found = await store.find_tenant(read, tenant_id=tenant_id)
+    found = await store.get_tenant(read, tenant_id)
     if found is None:
         raise access.absent()
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from hub.db import Database
+from hub.codes import Code
+from hub.db import Database, Read
 from hub.domain import fiscal_events
+from hub.domain.fiscal_events import verifying
 from hub.domain.fiscal_events.model import (
     BatchMode,
     Content,
@@ -38,6 +41,7 @@ from hub.domain.fiscal_events.vocabulary import (
 from hub.domain.registry import SystemCaller, SystemRole
 from hub.means import Means
 from hub.settings import Settings
+from hub.signing import verify
 from hub.wiring import make_means
 from tests.factories.postings import CAPITAL_HEAD
 from tests.factories.reference import make_reference
@@ -45,7 +49,7 @@ from tests.factories.registry import TestSystem, make_system
 
 pytestmark = pytest.mark.anyio
 
-STATEMENTS_MAX = 25
+STATEMENTS_MAX = 8
 SECONDS_MAX = 3.0
 BILL = Content(
     kind=PostingKind.EVENT,
@@ -85,10 +89,17 @@ class World:
         def note(*_: Any) -> None:
             self.statements += 1
 
+        async def fetch(read: Read, sql: str, *args: Any) -> Any:
+            note()
+            return await past_sqlalchemy(read, sql, *args)
+
         self.statements = 0
         engine = self.database.engine.sync_engine
+        past_sqlalchemy = Read.fetch
         event.listen(engine, "before_cursor_execute", note)
-        yield
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Read, "fetch", fetch)
+            yield
         event.remove(engine, "before_cursor_execute", note)
 
     async def signed(self, contents: list[Content]) -> list[Post]:
@@ -168,7 +179,41 @@ async def test_links_and_reversals_take_a_fixed_number_of_statements_too(world: 
                 reversals.append(await fiscal_events.reversal_content(tx, world.caller, request))
         counted.append((world.statements, await world.statements_for(reversals)))
     assert counted[0] == counted[1]
-    assert max(counted[0]) <= STATEMENTS_MAX + 10
+    assert max(counted[0]) <= STATEMENTS_MAX + 22
+
+
+async def test_a_forged_signature_in_a_large_batch_refuses_its_item_alone(world: World) -> None:
+    posts = await world.signed(bills(20))
+    forged = replace(posts[13], signature=replace(posts[13].signature, e_sign=posts[12].signature.e_sign))
+    async with world.database.transaction() as tx:
+        verdicts = await fiscal_events.post_many(
+            tx, world.means, world.caller, [*posts[:13], forged, *posts[14:]], mode=BatchMode.PER_ITEM
+        )
+    refused = {i: v.errors for i, v in enumerate(verdicts) if v.outcome is not PostOutcome.ACCEPTED}
+    assert [(e.code, e.path) for e in refused.pop(13)] == [(Code.SIGNATURE_INVALID, ("signature", "eSign"))]
+    assert refused == {}
+    async with world.database.read() as read:
+        stored = await read.fetch("SELECT reference_id FROM posting")
+    assert {row["reference_id"] for row in stored} == {
+        post.content.reference_id for i, post in enumerate(posts) if i != 13
+    }
+
+
+async def test_large_batches_are_verified_off_the_event_loop(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+
+    def noting(*args: Any) -> None:
+        threads.add(threading.get_ident())
+        verify(*args)
+
+    monkeypatch.setattr(verifying, "verify", noting)
+    await world.post(await world.signed(bills(verifying.AT_ONCE_MAX)))
+    assert threads == set()
+    await world.post(await world.signed(bills(verifying.AT_ONCE_MAX + 1)))
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 def _request(posting_id: uuid.UUID) -> ReversalRequest:

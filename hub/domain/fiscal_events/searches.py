@@ -1,0 +1,105 @@
+"""Searches for postings as rows with their policy: what pages, single postings and the inbox read, in one place.
+
+Each takes the caller (or who stands in for one, see ``readers``) and names its parameters ``asked_…``: the SQL of
+a search depends on which criteria there are, never on their values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, any_, bindparam, literal_column, or_
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+
+from hub.domain.fiscal_events import access, tables
+from hub.domain.fiscal_events.inbox import InboxState
+from hub.domain.fiscal_events.reading import Order
+from hub.domain.fiscal_events.shapes import Rows
+from hub.domain.fiscal_events.tables import INSTANT
+from hub.domain.fiscal_events.vocabulary import PostingKind
+from hub.domain.registry import Caller, SystemCaller
+
+_posting, _entry = tables.posting, tables.inbox_entry
+_id, _after = bindparam("asked_id", type_=UUID), bindparam("asked_after", type_=UUID)
+_ids, _now = bindparam("asked_ids", type_=ARRAY(UUID)), bindparam("asked_now", type_=INSTANT)
+
+
+def _is_kind(kind: PostingKind) -> ColumnElement[bool]:
+    return _posting.c.kind == literal_column(f"'{kind.value}'")
+
+
+def _rows(caller: Caller, *where: ColumnElement[bool], order: Sequence[ColumnElement[Any]] = ()) -> Rows:
+    return Rows(
+        _posting.c, _posting, (_posting,), where, tuple(order), policy=access.visible(caller, _posting)
+    )
+
+
+def single(caller: Caller, kind: PostingKind) -> Rows:
+    """One posting by ``asked_id``."""
+    return _rows(caller, _posting.c.id == _id, _is_kind(kind))
+
+
+def several(caller: Caller, kind: PostingKind) -> Rows:
+    """Postings by ``asked_ids``."""
+    return _rows(caller, _posting.c.id == any_(_ids), _is_kind(kind))
+
+
+def events(
+    caller: Caller, conditions: Sequence[ColumnElement[bool]], order: Order, *, is_after: bool
+) -> Rows:
+    """Visible events that meet the conditions (``filters.on_postings``), behind ``asked_after`` if there is one."""
+    newest, id_ = order is Order.NEWEST_FIRST, _posting.c.id
+    behind = [id_ < _after if newest else id_ > _after] if is_after else []
+    return _rows(
+        caller,
+        _is_kind(PostingKind.EVENT),
+        *conditions,
+        *behind,
+        order=[id_.desc() if newest else id_],
+    )
+
+
+def sent(system: SystemCaller, *, is_after: bool) -> Rows:
+    """Messages the calling system sent, newest first."""
+    behind = [_posting.c.id < _after] if is_after else []
+    return _rows(
+        system,
+        _posting.c.sender_id == system.system_id,
+        _is_kind(PostingKind.MESSAGE),
+        *behind,
+        order=[_posting.c.id.desc()],
+    )
+
+
+def inbox(system: SystemCaller, state: InboxState, *, is_after: bool) -> Rows:
+    """The calling system's entries in this state at ``asked_now``, oldest first, each with its message."""
+    where: list[ColumnElement[bool]] = [
+        _entry.c.tenant_id == system.tenant_id,
+        _entry.c.system_id == system.system_id,
+    ]
+    if state is InboxState.UNREAD:
+        is_free = or_(_entry.c.leased_until.is_(None), _entry.c.leased_until <= _now)
+        where += [_entry.c.read_at.is_(None), is_free]
+    elif state is InboxState.READ:
+        where.append(_entry.c.read_at.is_not(None))
+    if is_after:
+        where.append(_entry.c.posting_id > _after)
+    joined = _entry.join(
+        _posting, and_(_posting.c.tenant_id == _entry.c.tenant_id, _posting.c.id == _entry.c.posting_id)
+    )
+    row = SimpleNamespace(
+        id=_entry.c.posting_id,
+        message=_posting.c,
+        delivered_at=_entry.c.delivered_at,
+        read_at=_entry.c.read_at,
+    )
+    return Rows(
+        row,
+        joined,
+        (_entry, _posting),
+        tuple(where),
+        (_entry.c.posting_id,),
+        policy=access.visible(system, _posting),
+    )

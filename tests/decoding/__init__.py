@@ -1,0 +1,1 @@
+"""Strict bodies, decoded inputs, and mutations answered from them."""
