@@ -41,12 +41,14 @@ from hub.resolvers.health import HealthQuery
 from hub.resolvers.nodes import NodeQuery
 from hub.resolvers.reference import ReferenceMutation, ReferenceQuery
 from hub.resolvers.registry import RegistryMutation, RegistryQuery
+from hub.resolvers.transparency import TransparencyQuery
 from hub.schema.scalars import SCALARS
 
 log = structlog.get_logger(__name__)
 
 QUERIES: tuple[type, ...] = (
     HealthQuery,
+    TransparencyQuery,
     NodeQuery,
     RegistryQuery,
     CatalogueQuery,

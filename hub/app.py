@@ -31,6 +31,7 @@ from hub.domain import jobs
 from hub.domain.fiscal_events import PostGroups
 from hub.edge import Endpoint, Manners
 from hub.limits import Limits
+from hub.logpages import LogPages
 from hub.observe import Metrics
 from hub.rates import Rates
 from hub.settings import Settings
@@ -291,6 +292,7 @@ def create_app(settings: Settings, *, authenticate: Authenticate | None = None) 
 
     endpoint = Endpoint(api, metrics, Manners(settings.body_bytes_max, settings.public_url))
     found = routes(endpoint, Health(db, rates, metrics), development=settings.mode == "development")
+    found += LogPages(db, means).routes()
     folder = mailbox_folder(settings)
     return Web(
         endpoint,

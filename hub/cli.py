@@ -34,6 +34,7 @@ from hub.embedded import EmbeddedError, EmbeddedServers
 from hub.errors import Refusal
 from hub.means import Means
 from hub.settings import Settings
+from hub.signing import NoteKey
 from hub.wiring import connect, make_means
 
 T = TypeVar("T")
@@ -48,6 +49,8 @@ tenants = typer.Typer(no_args_is_help=True, help="Governments that run on the hu
 operators = typer.Typer(no_args_is_help=True, help="People who keep a government's registries.")
 app.add_typer(tenants, name="tenant")
 app.add_typer(operators, name="operator")
+verifying = typer.Typer(no_args_is_help=True, help="Check the log, and the database against it.")
+app.add_typer(verifying, name="verify")
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where everything lies; default: HUB_DATA_DIR or .hub")
@@ -239,6 +242,56 @@ async def _migrate_embedded(data_dir: Path) -> None:
 
 
 @app.command()
+def sequence(data_dir: DataDir = None, parent: Parent = None) -> None:
+    """Run the log's sequencer by itself; a worker runs one as well, and of all there are one leads at a time."""
+    from hub import worker as workers  # noqa: PLC0415 - nothing else of the command needs it
+
+    if parent is not None:
+        end_with_parent(parent)
+    asyncio.run(workers.run_sequencer(_settings(data_dir)))
+
+
+@verifying.command("database")
+def verify_database(
+    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint kept outside the hub.")] = None,
+    log_key: Annotated[
+        str | None, typer.Option(help="The log's first key (name+hash+base64); default: the hub's own.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per finding.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Derive every leaf of the log from the rows again and name each row that does not fit; exit code 1 then."""
+    from hub.commands import verify  # noqa: PLC0415 - nothing else of the command needs it
+
+    means = make_means(_settings(data_dir))
+    trusted = NoteKey.parse(log_key) if log_key else NoteKey(means.log_origin, means.log_key.public)
+    kept = checkpoint.read_text() if checkpoint else None
+    count = _on_database(
+        data_dir,
+        lambda url: verify.audit(url, trusted.name, trusted.public, kept, typer.echo, as_json=as_json),
+    )
+    if count:
+        sys.exit(1)
+
+
+@verifying.command("log")
+def verify_log(
+    url: Annotated[str, typer.Option(help="The hub, such as https://hub.example.")],
+    key: Annotated[str, typer.Option(help="The log's key, name+hash+base64, from a place you trust.")],
+    state: Annotated[Path, typer.Option(help="Where to remember what was seen.")] = Path("log-state.json"),
+    once: Annotated[bool, typer.Option(help="Look once instead of for ever.")] = False,
+) -> None:
+    """Follow a hub's log: every checkpoint must continue the one before. Exit code 1 when one does not."""
+    from hub.client.following import LogMisbehaved  # noqa: PLC0415
+    from hub.commands import verify  # noqa: PLC0415
+
+    try:
+        verify.follow(url, NoteKey.parse(key), state, typer.echo, once=once)
+    except LogMisbehaved as misbehaved:
+        _fail(f"THE LOG MISBEHAVED: {misbehaved}. The proof lies in {state}.proof.json")
+
+
+@app.command()
 def doctor(data_dir: DataDir = None) -> None:
     """Say what was found, what is wrong and how to mend it; exit code 1 when something is wrong."""
     settings = _settings(data_dir)
@@ -246,6 +299,7 @@ def doctor(data_dir: DataDir = None) -> None:
     needed = {
         "HUB_MASTER_KEY": settings.master_key,
         "HUB_SIGNING_KEY": settings.signing_key,
+        "HUB_LOG_KEY": settings.log_key,
         "HUB_SMTP_HOST": settings.smtp_host,
     }
     findings = doctors.examine(
@@ -273,8 +327,7 @@ def doctor(data_dir: DataDir = None) -> None:
 
 
 def _in_transaction(data_dir: Path | None, verb: Callable[[Transaction], Awaitable[T]]) -> T:
-    """One verb on the configured database, or on the embedded one, which is started for it if nobody runs it."""
-    settings = _settings(data_dir)
+    """One verb on the configured database, or on the embedded one."""
 
     async def act(database_url: str) -> T:
         db = Database.connect(database_url, pool_size=1)
@@ -284,6 +337,16 @@ def _in_transaction(data_dir: Path | None, verb: Callable[[Transaction], Awaitab
         finally:
             await db.close()
 
+    return _on_database(data_dir, act)
+
+
+def _on_database(data_dir: Path | None, act: Callable[[str], Awaitable[T]]) -> T:
+    """Something done with the address of the configured or embedded database, which is started if nobody runs it."""
+    settings = _settings(data_dir)
+
+    async def act_configured(database_url: str) -> T:
+        return await act(database_url)
+
     async def act_embedded() -> T:
         if instance.find(settings.data_dir) is not None:
             return await act(instance.embedded_database_url(settings.data_dir))
@@ -291,7 +354,7 @@ def _in_transaction(data_dir: Path | None, verb: Callable[[Transaction], Awaitab
             return await act(endpoints.database_url)
 
     configured = _secret(settings.database_url)
-    return asyncio.run(act(configured) if configured else act_embedded())
+    return asyncio.run(act_configured(configured) if configured else act_embedded())
 
 
 @tenants.command("create")

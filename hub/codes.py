@@ -311,6 +311,8 @@ class Code(StrEnum):
     CURSOR = "CURSOR", "The cursor is not one of ours, or belongs to another list."
     BATCH_SIZE = "BATCH_SIZE", "A batch holds 1 to 500 postings."
     INPUT = "INPUT", "The input is malformed."
+    NOT_IN_LOG = "NOT_IN_LOG", "The fact has no number in the log yet; ask again in a second."
+    LOG_SIZE = "LOG_SIZE", "No published tree of the log has this size, or the sizes are out of order."
     INTERNAL = "INTERNAL", "An unexpected error; quote the trace id."
 
     # Warnings only

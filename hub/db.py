@@ -105,6 +105,23 @@ class Transaction(Read):
         return tuple(self._after_commit)
 
 
+class Session:
+    """One database session kept over several transactions: what it holds (locks, say) ends with it, however it ends."""
+
+    def __init__(self, connection: AsyncConnection, nudge: Callable[[str], Awaitable[None]]) -> None:
+        self._connection = connection
+        self._nudge = nudge
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """As ``Database.transaction``, on this session."""
+        async with self._connection.begin():
+            tx = Transaction(self._connection, utc_now())
+            yield tx
+        for wake in tx.wakes:
+            await self._nudge(wake)
+
+
 async def _no_nudge(_: str) -> None:
     return None
 
@@ -269,6 +286,15 @@ class Database:
             yield tx
         for wake in tx.wakes:
             await self._nudge(wake)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """A session of its own, which is ended, not given back, so that nothing it holds outlives it."""
+        async with self.engine.connect() as connection:
+            try:
+                yield Session(connection, self._nudge)
+            finally:
+                await connection.invalidate()
 
     async def run(self, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
         """One transaction around ``work``, begun anew when a deadlock or a serialization failure undid it.

@@ -9,15 +9,39 @@ from hub.signing import HubKey
 
 
 @dataclass(frozen=True)
+class LogKeys:
+    """The key that signs the log's checkpoints, and the one it takes over from while the log does not say so yet."""
+
+    current: HubKey
+    previous: HubKey | None = None
+
+
+@dataclass(frozen=True)
 class Means:
     """Made once by the entry points from the settings and handed down."""
 
     domain: str
     signing_key: HubKey
     master_key: bytes = field(repr=False)
+    log_keys: LogKeys | None = None
     environments: frozenset[str] = frozenset({"LIVE", "TEST"})
     development: bool = False
     _purposes: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False, init=False)
+
+    @property
+    def log_key(self) -> HubKey:
+        """The key that signs the log's checkpoints."""
+        return self.signing_key if self.log_keys is None else self.log_keys.current
+
+    @property
+    def log_key_previous(self) -> HubKey | None:
+        """The key that signed before, while it must vouch for the current one."""
+        return None if self.log_keys is None else self.log_keys.previous
+
+    @property
+    def log_origin(self) -> str:
+        """The log's name, unlike any other log's: the first line of its checkpoints (C2SP tlog-checkpoint)."""
+        return f"{self.domain}/log"
 
     def keyed_hash(self, purpose: str, value: bytes) -> bytes:
         """HMAC-SHA-256 under a key of its own per purpose: how API keys, codes and sessions lie at rest."""

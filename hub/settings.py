@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = Field(default=None, description="32 bytes, base64")
     signing_key: SecretStr | None = Field(default=None, description="Ed25519 seed, 32 bytes, base64")
 
+    log_key: SecretStr | None = Field(default=None, description="Ed25519 seed of the log, 32 bytes, base64")
+    log_key_previous: SecretStr | None = Field(
+        default=None, description="the seed before it, until the log has announced the new one"
+    )
+
     smtp_host: str | None = None
     smtp_port: int = 587
     smtp_username: str | None = None
@@ -69,23 +74,32 @@ class Settings(BaseSettings):
     requests_per_minute: int = 6_000
     anonymous_requests_per_minute: int = 120
 
-    def secret_bytes(self, name: Literal["master_key", "signing_key"]) -> bytes:
+    def secret_bytes(self, name: Literal["master_key", "signing_key", "log_key"]) -> bytes:
         """32 secret bytes: from the environment, else from a file in the data folder made at first use.
 
         In production a missing value is refused, as a fresh key per machine would split the hub.
         """
         value: SecretStr | None = getattr(self, name)
         if value is not None:
-            raw = base64.b64decode(value.get_secret_value(), validate=True)
-            if len(raw) != SECRET_BYTES:
-                raise ValueError(f"HUB_{name.upper()} must be {SECRET_BYTES} bytes in base64")
-            return raw
+            return _decode(name, value)
         path = self.data_dir / "secrets" / name
         if path.exists():
             return path.read_bytes()
         if self.mode == "production":
             raise ValueError(f"HUB_{name.upper()} is required in production")
         return _create_secret(path)
+
+    def previous_log_key(self) -> bytes | None:
+        """The seed that signed the log before ``log_key``, where one is given."""
+        value = self.log_key_previous
+        return None if value is None else _decode("log_key_previous", value)
+
+
+def _decode(name: str, value: SecretStr) -> bytes:
+    raw = base64.b64decode(value.get_secret_value(), validate=True)
+    if len(raw) != SECRET_BYTES:
+        raise ValueError(f"HUB_{name.upper()} must be {SECRET_BYTES} bytes in base64")
+    return raw
 
 
 def _create_secret(path: Path) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hub.db import Database, Reading
-from hub.means import Means
+from hub.means import LogKeys, Means
 from hub.settings import Settings
 from hub.signing import HubKey
 from hub.wakeups import Wakeups
@@ -17,8 +17,17 @@ def make_means(settings: Settings) -> Means:
         domain=settings.domain,
         signing_key=HubKey.from_seed(settings.secret_bytes("signing_key")),
         master_key=settings.secret_bytes("master_key"),
+        log_keys=_log_keys(settings),
         environments=settings.environments,
         development=settings.mode == "development",
+    )
+
+
+def _log_keys(settings: Settings) -> LogKeys:
+    previous = settings.previous_log_key()
+    return LogKeys(
+        HubKey.from_seed(settings.secret_bytes("log_key")),
+        HubKey.from_seed(previous) if previous is not None else None,
     )
 
 

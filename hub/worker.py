@@ -21,7 +21,7 @@ from arq.worker import Worker as ArqWorker, func
 from hub import observe
 from hub.adapters.mail import FolderMailer, SmtpMailer
 from hub.domain.jobs import Mailer
-from hub.jobs import HANDLERS
+from hub.jobs import HANDLERS, transparency
 from hub.jobs.doors import Handler
 from hub.jobs.runner import Pace, Runner, Tools
 from hub.settings import Settings
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# Connections of the pool that claims, heartbeat and sweeper need beside the handlers.
-POOL_RESERVE = 4
+# Connections of the pool that claims, heartbeat, sweeper and sequencer need beside the handlers.
+POOL_RESERVE = 5
 CONCURRENT_MAX = 10
 ARQ_POLL_SECONDS = 0.1
 ARQ_HEALTH_SECONDS = 15
@@ -79,6 +79,9 @@ async def run(
     seekers = [
         asyncio.create_task(_keep_going("arq", lambda: _listen(runner, redis_url, pace)), name="arq"),
         asyncio.create_task(_keep_going("sweeper", lambda: _sweep(runner, pace)), name="sweeper"),
+        asyncio.create_task(
+            _keep_going("sequencer", lambda: transparency.sequence(db, means)), name="sequencer"
+        ),
     ]
     try:
         await told.wait()
@@ -89,6 +92,23 @@ async def run(
         await wakeups.close()
         await db.close()
     log.info("worker_stopped", worker=runner.worker.name)
+
+
+async def run_sequencer(settings: Settings) -> None:
+    """The sequencer alone, until SIGTERM or SIGINT: for whoever wants it apart from the jobs, or a second one ready."""
+    observe.configure(
+        development=settings.mode == "development", level=logging.getLevelNamesMapping()[settings.log_level]
+    )
+    means, (db, wakeups) = make_means(settings), connect(settings)
+    told = _told_to_stop()
+    task = asyncio.create_task(_keep_going("sequencer", lambda: transparency.sequence(db, means)))
+    log.info("sequencer_started")
+    try:
+        await told.wait()
+    finally:
+        await _end(task)
+        await wakeups.close()
+        await db.close()
 
 
 async def _keep_going(part: str, work: Callable[[], Awaitable[None]]) -> None:

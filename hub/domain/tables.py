@@ -5,5 +5,6 @@ from hub.domain.fiscal_events import tables as fiscal_events
 from hub.domain.jobs import tables as jobs
 from hub.domain.reference import tables as reference
 from hub.domain.registry import tables as registry
+from hub.domain.transparency import tables as transparency
 
-__all__ = ["fiscal_events", "jobs", "metadata", "reference", "registry"]
+__all__ = ["fiscal_events", "jobs", "metadata", "reference", "registry", "transparency"]

@@ -73,6 +73,14 @@ class ProofRefused(SigningError):
     """A Merkle proof is asked of, or leads to, a tree that is not the one meant."""
 
 
+class TileRefused(SigningError):
+    """A tile, a bundle of entries, their path or a tree's edge is none that a log can have."""
+
+
+class NoteRefused(SigningError):
+    """A signed note, a key to verify it with or a checkpoint is malformed, or bears no signature that was asked for."""
+
+
 class SignatureInvalid(SigningError):
     """A signature does not hold; `code` is always SIGNATURE_INVALID, `reason` says at which check it fell.
 

@@ -23,6 +23,9 @@ class Domain(StrEnum):
     BATCH_SIGNATURE = "FXH-BATCH-SIGNATURE-V1"
     RECEIPT = "FXH-RECEIPT-V1"
     KEY_POSSESSION = "FXH-KEY-POSSESSION-V1"
+    FACT = "FXH-FACT-V1"
+    LEAF = "FXH-LEAF-V1"
+    LOG_KEY = "FXH-LOG-KEY-V1"
 
     @property
     def line(self) -> bytes:

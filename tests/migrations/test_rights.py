@@ -21,6 +21,8 @@ STATE = {
     "inbox_entry",
     "job",
     "line_balance",
+    "log_edge",
+    "log_pending",
     "membership",
     "one_time_code",
     "person",

@@ -184,7 +184,7 @@ def test_any_value_is_written_or_refused_with_paths_that_lead_somewhere(value: A
         for found in error.violations:
             place = value
             for step in found.path[:-1]:
-                place = place[step] if step in place or isinstance(step, int) else place[int(step)]
+                place = place[step] if isinstance(step, int) or step in place else place[int(step)]
     else:
         assert parse(data) == value
 

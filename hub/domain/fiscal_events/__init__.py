@@ -11,7 +11,9 @@ from hub.domain.fiscal_events.inbox import (
     mark_unread,
     read_messages,
 )
+from hub.domain.fiscal_events.leaves import LEAVES
 from hub.domain.fiscal_events.masking import holds_personal, masked_value, masked_values, withheld
+from hub.domain.fiscal_events.proving import PostingProof, prove
 from hub.domain.fiscal_events.reading import (
     attachments_of,
     find_posting,
@@ -37,7 +39,9 @@ from hub.domain.fiscal_events.signatures import add_signature, signature_bytes
 from hub.domain.fiscal_events.store import find_receipts as receipts_of, lines_of
 
 __all__ = [
+    "LEAVES",
     "PostGroups",
+    "PostingProof",
     "add_signature",
     "attachments_of",
     "batch_bytes_to_sign",
@@ -59,6 +63,7 @@ __all__ = [
     "masked_values",
     "post",
     "post_many",
+    "prove",
     "read_messages",
     "receipts_of",
     "receivers_of",

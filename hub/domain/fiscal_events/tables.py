@@ -305,6 +305,13 @@ posting_signature = sa.Table(
     sa.ForeignKeyConstraint(["tenant_id", "system_id"], ["system.tenant_id", "system.id"]),
     sa.ForeignKeyConstraint(["tenant_id", "key_id"], ["signing_key.tenant_id", "signing_key.id"]),
     one_of("purpose", Purpose, "purpose"),
+    sa.Index(
+        "uq_posting_signature_added",
+        "tenant_id",
+        "id",
+        unique=True,
+        postgresql_where=sa.text("purpose <> 'ORIGIN'"),
+    ),
     sa.CheckConstraint("octet_length(e_sign) = 64", name="e_sign"),
     sa.CheckConstraint(
         "num_nonnulls(batch_index, batch_size, batch_path) = 0 OR "

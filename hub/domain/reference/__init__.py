@@ -3,6 +3,7 @@
 from hub.domain.reference.access import find_government, require_known
 from hub.domain.reference.coa import TIERS, Profile, Side, check_heads
 from hub.domain.reference.imports import BadRow, ImportOptions, ImportReport, import_csv, import_rows
+from hub.domain.reference.leaves import LEAVES
 from hub.domain.reference.model import (
     BEGINNING,
     DEPTH_MAX,
@@ -40,6 +41,7 @@ __all__ = [
     "BEGINNING",
     "DEPTH_MAX",
     "KEEP",
+    "LEAVES",
     "PREFIXES",
     "SCHEME_SPELLINGS",
     "SPONSORSHIPS",

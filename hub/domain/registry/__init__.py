@@ -56,6 +56,7 @@ from hub.domain.registry.commands import (
 from hub.domain.registry.demo import DEMO_TENANT, Demo, create_demo
 from hub.domain.registry.idempotency import once
 from hub.domain.registry.identity import CallerKind, Identity, identify
+from hub.domain.registry.leaves import LEAVES
 from hub.domain.registry.model import (
     Agency,
     AgencyState,
@@ -122,6 +123,7 @@ from hub.domain.registry.tenants import (
 
 __all__ = [
     "DEMO_TENANT",
+    "LEAVES",
     "AddSigningKey",
     "Agency",
     "AgencyState",

@@ -1,0 +1,80 @@
+"""`fiscal-hub verify`: the database against its log, and a log against itself over time, as text or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from hub.client.following import Follower, LogMisbehaved, Seen
+from hub.db import Database
+from hub.domain.transparency import Audit
+from hub.jobs.transparency import SOURCES
+from hub.signing import NoteKey, PublicKey
+
+PAUSE_SECONDS = 5.0
+STATEMENT_TIMEOUT_MS = 600_000
+
+Say = Callable[[str], None]
+
+
+async def audit(
+    database_url: str, origin: str, trusted: PublicKey, kept: str | None, say: Say, *, as_json: bool
+) -> int:
+    """Check every leaf against its rows, say what does not fit, and return how many things that were."""
+    db = Database.connect(database_url, pool_size=2, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
+    begun, count = time.monotonic(), 0
+    try:
+        check = Audit(db, SOURCES, origin, trusted, kept)
+        async for finding in check.findings():
+            count += 1
+            say(
+                json.dumps(
+                    {
+                        "what": finding.what,
+                        "subject": finding.subject,
+                        "factId": str(finding.fact_id) if finding.fact_id else None,
+                        "logIndex": finding.log_index,
+                        "reason": finding.reason,
+                    }
+                )
+                if as_json
+                else str(finding)
+            )
+    finally:
+        await db.close()
+    if not as_json:
+        found = f"{count} findings" if count else "everything fits"
+        say(f"{check.leaves} leaves checked in {time.monotonic() - begun:.1f} s: {found}.")
+    return count
+
+
+def follow(url: str, key: NoteKey, state: Path, say: Say, *, once: bool) -> None:
+    """Follow the log at this address, for ever or once; raises LogMisbehaved, after writing the proof beside the state."""
+    with httpx.Client(follow_redirects=False) as http:
+        follower = Follower(http, url, Seen.load(state, key))
+        while True:
+            try:
+                new = follower.step()
+            except LogMisbehaved as misbehaved:
+                proof = state.with_name(state.name + ".proof.json")
+                proof.write_text(
+                    json.dumps({"reason": str(misbehaved), "notes": misbehaved.evidence}, indent=1)
+                )
+                raise
+            except httpx.HTTPError as error:
+                if once:
+                    raise
+                say(f"The log cannot be reached: {type(error).__name__}")
+            else:
+                follower.seen.save(state)
+                if new or once:
+                    say(
+                        f"{follower.seen.edge.size} leaves, {new} new: all of it continues what was seen before."
+                    )
+            if once:
+                return
+            time.sleep(PAUSE_SECONDS)

@@ -1,0 +1,22 @@
+"""What of the registry's history the log commits to: each change of a government, agency, person, system or key."""
+
+from __future__ import annotations
+
+from hub.domain.transparency import FactSource, LeafKind
+
+LEAVES = (
+    FactSource(
+        kinds=frozenset({LeafKind.REGISTRY, LeafKind.KEY}),
+        parts=("row",),
+        facts=(
+            "SELECT id AS fact_id, CASE subject WHEN 'SIGNING_KEY' THEN 'KEY' ELSE 'REGISTRY' END AS kind "
+            "FROM registry_event"
+        ),
+        sql="""
+            SELECT e.tenant_id, e.id AS fact_id,
+                ROW(e.subject, e.subject_id, e.change, e.actor, e.actor_id, e.details, e.at)::text AS row
+            FROM unnest($1::uuid[], $2::uuid[]) AS f(tenant_id, id)
+            JOIN registry_event e ON e.tenant_id = f.tenant_id AND e.id = f.id
+        """,
+    ),
+)
