@@ -255,7 +255,7 @@ def sequence(data_dir: DataDir = None, parent: Parent = None) -> None:
 def verify_database(
     checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint kept outside the hub.")] = None,
     log_key: Annotated[
-        str | None, typer.Option(help="The log's first key (name+hash+base64); default: the hub's own.")
+        str | None, typer.Option(help="A key of the log (name+hash+base64); default: the hub's own.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per finding.")] = False,
     data_dir: DataDir = None,
