@@ -87,6 +87,8 @@ async def load(tx: Read, tenant_id: uuid.UUID, registry: Registry, wanted: Wante
     if len(wanted.codes) >= WHOLE_FROM:
         return _forest(registry, await tx.rows(LOAD_WHOLE, subject))
     named = {field.name: list(getattr(wanted, field.name)) for field in fields(wanted)}
+    # Right after a large import the planner still takes these tables for small and would scan them at each step.
+    await tx.execute(text("SET LOCAL enable_seqscan = off"))
     return _forest(registry, await tx.rows(LOAD_RELATED, subject | named))
 
 
