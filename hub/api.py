@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 import strawberry
 import structlog
-from graphql import ExecutionResult, GraphQLError, execute, get_variable_values
+from graphql import DocumentNode, ExecutionResult, GraphQLError, execute, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
@@ -36,26 +36,31 @@ from hub.reads import Reads
 from hub.replica import UNKNOWN_POSITION, Positions, reads_after
 from hub.resolvers import posting_reads
 from hub.resolvers.catalogue import CatalogueQuery
+from hub.resolvers.feed import FeedQuery, FeedSubscription
 from hub.resolvers.fiscal_events import FiscalEventsMutation, FiscalEventsQuery
 from hub.resolvers.health import HealthQuery
 from hub.resolvers.nodes import NodeQuery
 from hub.resolvers.reference import ReferenceMutation, ReferenceQuery
 from hub.resolvers.registry import RegistryMutation, RegistryQuery
 from hub.resolvers.transparency import TransparencyQuery
+from hub.resolvers.webhooks import WebhooksMutation, WebhooksQuery
 from hub.schema.scalars import SCALARS
 
 log = structlog.get_logger(__name__)
 
 QUERIES: tuple[type, ...] = (
     HealthQuery,
-    TransparencyQuery,
     NodeQuery,
     RegistryQuery,
     CatalogueQuery,
     FiscalEventsQuery,
+    FeedQuery,
     ReferenceQuery,
+    TransparencyQuery,
+    WebhooksQuery,
 )
-MUTATIONS: tuple[type, ...] = (RegistryMutation, FiscalEventsMutation, ReferenceMutation)
+MUTATIONS: tuple[type, ...] = (RegistryMutation, FiscalEventsMutation, ReferenceMutation, WebhooksMutation)
+SUBSCRIPTIONS: tuple[type, ...] = (FeedSubscription,)
 ERRORS_MAX = 100
 INTROSPECTIONS_MAX = 8
 
@@ -65,6 +70,7 @@ def build_schema() -> strawberry.Schema:
     return strawberry.Schema(
         query=merge_types("Query", QUERIES),
         mutation=merge_types("Mutation", MUTATIONS) if MUTATIONS else None,
+        subscription=merge_types("Subscription", SUBSCRIPTIONS),
         config=StrawberryConfig(scalar_map=SCALARS),
     )
 
@@ -120,6 +126,15 @@ class Answer:
     compiled: bool = False  # written by the database from a plan (hub.reads)
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An operation that may run, and what it costs."""
+
+    document: DocumentNode
+    operation: Operation
+    cost: dict[str, int]
+
+
 @dataclass(frozen=True)
 class Rated:
     """Requests a minute, for callers we know and for those we do not."""
@@ -160,7 +175,7 @@ class Api:
     async def answer(self, call: Call) -> Answer:
         """Authenticate, count, check the limits, execute; in this order, as each step costs more."""
         try:
-            caller = await self._caller(call)
+            caller = await self.identify(call)
         except Refusal as refusal:
             return refused(failures.of_refusal(refusal))
         except Exception as fault:  # noqa: BLE001 - an edge: whatever it is, the caller gets a trace id
@@ -212,9 +227,9 @@ class Api:
 
     async def knows(self, call: Call) -> bool:
         """Whether somebody we know sends this, before its body is read; raises as an answer would refuse it."""
-        return not isinstance(await self._caller(call), Anonymous)
+        return not isinstance(await self.identify(call), Anonymous)
 
-    async def _caller(self, call: Call) -> Caller:
+    async def identify(self, call: Call) -> Caller:
         """Who calls, within the rate; failed attempts count against the address they come from."""
         if call.authorization is None and call.session is None:
             caller: Caller = Anonymous(call.address)
@@ -222,9 +237,9 @@ class Api:
             try:
                 caller = await self._look_up(call)
             except Refusal:
-                await self._count(Anonymous(call.address))
+                await self.count(Anonymous(call.address))
                 raise
-        await self._count(caller)
+        await self.count(caller)
         return caller
 
     async def _look_up(self, call: Call) -> Caller:
@@ -242,7 +257,8 @@ class Api:
                 address=call.address,
             )
 
-    async def _count(self, caller: Caller) -> None:
+    async def count(self, caller: Caller) -> None:
+        """Count one more request; raises TooMany beyond the caller's rate."""
         rated = self._rated
         if rated is None:
             return
@@ -257,7 +273,8 @@ class Api:
             case HubCaller():
                 return
 
-    async def _answer(self, call: Call, caller: Caller) -> Answer:
+    def ready(self, call: Call) -> Ready | Answer:
+        """The operation to run, within every limit of documents and cost; else the answer that refuses it."""
         prepared = self.documents.prepare(call.document)
         if prepared.document is None:
             return _unprepared(prepared)
@@ -270,6 +287,16 @@ class Api:
             message = f"the operation costs {cost['requested']}; the budget is {self.limits.cost_max}"
             failure = Failure(failures.plain(Code.COST_LIMIT, message))
             return _about(operation, refused(failure, extensions={"cost": cost}))
+        return Ready(prepared.document, operation, cost)
+
+    async def _answer(self, call: Call, caller: Caller) -> Answer:
+        ready = self.ready(call)
+        if isinstance(ready, Answer):
+            return ready
+        operation, cost = ready.operation, ready.cost
+        if operation.kind == "subscription":
+            message = "a subscription needs a WebSocket, or `Accept: text/event-stream`"
+            return _about(operation, refused(Failure(failures.plain(Code.SUBSCRIPTION_TRANSPORT, message))))
         self._let_lag(operation, call, caller)
         kept = self._introspected.get(id(operation))
         if kept is not None and kept[0] is operation:
@@ -286,11 +313,11 @@ class Api:
             trace_id=call.trace_id,
             browser_session=call.browser_session,
         )
-        result = await self._execute(prepared.document, operation, call, context)
+        result = await self._execute(ready.document, operation, call, context)
         finishing = (result, operation, call, {"cost": cost})
         # Naming what is wrong with a large input takes as long as coercing it.
         answer = (
-            await asyncio.to_thread(self._finish, *finishing) if call.is_large else self._finish(*finishing)
+            await asyncio.to_thread(self.finish, *finishing) if call.is_large else self.finish(*finishing)
         )
         answer.cookies = context.cookies_to_set
         return _about(operation, answer)
@@ -353,9 +380,10 @@ class Api:
             return ExecutionResult(None, values)
         return await complete(self.documents.core, operation, values, context)
 
-    def _finish(
+    def finish(
         self, result: ExecutionResult, operation: Operation, call: Call, extensions: dict[str, Any]
     ) -> Answer:
+        """The answer of an execution: its data, and its errors as the caller may see them."""
         errors = result.errors or []
         if result.data is None and errors and all(error.path is None for error in errors):
             return refused(*self._input_failures(errors, operation, call), extensions=extensions)

@@ -7,7 +7,7 @@ import gc
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from hub import failures, migrate, observe
 from hub.adapters.mail.mailbox import mailbox_routes
 from hub.api import Api, Authenticate, Rated, build_schema
+from hub.arrivals import Arrivals
 from hub.db import Database
 from hub.domain import jobs
 from hub.domain.fiscal_events import PostGroups
@@ -35,6 +36,7 @@ from hub.logpages import LogPages
 from hub.observe import Metrics
 from hub.rates import Rates
 from hub.settings import Settings
+from hub.streams import EventStreams, Seats, Sockets, Standings, Subscriptions
 from hub.wiring import connect, mailbox_folder, make_means
 
 log = structlog.get_logger(__name__)
@@ -91,7 +93,10 @@ class Traced:
         self._names = frozenset(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one HTTP request; the lifespan passes through."""
+        """Handle one HTTP request or WebSocket; the lifespan passes through."""
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -115,6 +120,22 @@ class Traced:
             if started:
                 raise ConnectionAbortedError from None
             await _answer({"errors": [failure.body]}, failure.status or 500)(scope, receive, send_safely)
+
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        trace_id = _trace_id(scope)
+        scope.setdefault("state", {})["trace_id"] = trace_id
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] in {"websocket.accept", "websocket.http.response.start"}:
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", trace_id.encode())]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_safely)
+        except Exception as fault:  # noqa: BLE001 - the outermost edge: nothing inner gets past it
+            failures.of_fault(fault, trace_id)
+            raise ConnectionAbortedError from None
 
 
 def _trace_id(scope: Scope) -> str:
@@ -239,6 +260,8 @@ class Web(Starlette):
         endpoint: Endpoint,
         paths: Sequence[BaseRoute],
         *,
+        sockets: Sockets | None = None,
+        end_streams: Callable[[], None] = lambda: None,
         lifespan: Lifespan[Starlette] | None = None,
         encrypted: bool = False,
     ) -> None:
@@ -246,11 +269,15 @@ class Web(Starlette):
             routes=paths, middleware=[Middleware(Traced, encrypted=encrypted)], lifespan=lifespan
         )
         self._posts = Traced(endpoint, encrypted=encrypted)
+        self._sockets = None if sockets is None else Traced(sockets)
+        self.end_streams = end_streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the lifespan."""
         if scope["type"] == "http" and scope["path"] == GRAPHQL_PATH and scope["method"] == "POST":
             await self._posts(scope, receive, send)
+        elif scope["type"] == "websocket" and scope["path"] == GRAPHQL_PATH and self._sockets is not None:
+            await self._sockets(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -282,21 +309,33 @@ def create_app(settings: Settings, *, authenticate: Authenticate | None = None) 
         posts=posts,
     )
 
+    arrivals, standings = Arrivals(db, wakeups), Standings(db)
+    seats = Seats(settings.redis_url.get_secret_value() if settings.redis_url else "")
+    metrics.watch_streams(lambda: seats.taken)
+    subscriptions = Subscriptions(api, arrivals, seats)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        await standings.close()
+        await arrivals.close()
+        await seats.close()
         await api.close()
         await rates.close()
         await wakeups.close()
         await db.close()
 
-    endpoint = Endpoint(api, metrics, Manners(settings.body_bytes_max, settings.public_url))
+    manners = Manners(settings.body_bytes_max, settings.public_url)
+    endpoint = Endpoint(api, metrics, manners, EventStreams(api, subscriptions, standings))
+    sockets = Sockets(api, subscriptions, standings, settings.public_url)
     found = routes(endpoint, Health(db, rates, metrics), development=settings.mode == "development")
     found += LogPages(db, means).routes()
     folder = mailbox_folder(settings)
     return Web(
         endpoint,
         [*found, Mount("/", LocalOnly(Router(mailbox_routes(folder))))] if folder else found,
+        sockets=sockets,
+        end_streams=standings.end_all,
         lifespan=lifespan,
         encrypted=(settings.public_url or "").startswith("https://"),
     )

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx
 import typer
@@ -42,6 +42,8 @@ T = TypeVar("T")
 DETACH_SECONDS = 900.0
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 65
+# A WebSocket carries documents and variables alone, never bulk: reading starts before anybody has said who it is.
+SOCKET_BYTES_MAX = 128 * 1024
 CALLER = HubCaller("command line")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -179,6 +181,19 @@ def stop(data_dir: DataDir = None) -> None:
     _console().print("No hub runs here." if found is None else "The hub has stopped.")
 
 
+class Server(uvicorn.Server):
+    """Sends those who listen to streams away first, so that stopping waits for none of them."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then everything else."""
+        served: Any = self.config.loaded_app
+        while served is not None and not hasattr(served, "end_streams"):
+            served = getattr(served, "app", None)
+        if served is not None:
+            served.end_streams()
+        await super().shutdown(sockets)
+
+
 @app.command()
 def serve(
     port: Annotated[int | None, typer.Option(help="Default: HUB_PORT.")] = None,
@@ -202,9 +217,10 @@ def serve(
         forwarded_allow_ips=settings.trusted_proxies or None,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        ws_max_size=SOCKET_BYTES_MAX,
     )
     sockets = [socket.socket(fileno=descriptor)] if descriptor is not None else None
-    uvicorn.Server(config).run(sockets=sockets)
+    Server(config).run(sockets=sockets)
 
 
 @app.command()
@@ -255,7 +271,7 @@ def sequence(data_dir: DataDir = None, parent: Parent = None) -> None:
 def verify_database(
     checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint kept outside the hub.")] = None,
     log_key: Annotated[
-        str | None, typer.Option(help="A key of the log (name+hash+base64); default: the hub's own.")
+        str | None, typer.Option(help="The log's first key (name+hash+base64); default: the hub's own.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per finding.")] = False,
     data_dir: DataDir = None,

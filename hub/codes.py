@@ -288,6 +288,23 @@ class Code(StrEnum):
     )
     PROPOSAL_DECIDED = "PROPOSAL_DECIDED", "This proposal was already approved or rejected."
 
+    # Webhooks
+    WEBHOOK_URL = (
+        "WEBHOOK_URL",
+        "The hub does not call this URL: it is malformed, not HTTPS, or names an address of an inner network.",
+    )
+    WEBHOOK_OPTIONS = (
+        "WEBHOOK_OPTIONS",
+        "An endpoint needs at least one kind and one way of signing; overlaps last at most a week.",
+    )
+    WEBHOOK_LIMIT = "WEBHOOK_LIMIT", "A system has at most ten endpoints."
+    WEBHOOK_STATE = "WEBHOOK_STATE", "The endpoint's or delivery's state does not allow this step."
+    WEBHOOK_CHALLENGE = "WEBHOOK_CHALLENGE", "This is not the challenge the endpoint was sent last."
+    WEBHOOK_RANGE = (
+        "WEBHOOK_RANGE",
+        "A range of the log names at most 10,000 leaves that the endpoint has passed, and 1,000 deliveries.",
+    )
+
     # Requests
     BAD_REQUEST = "BAD_REQUEST", "The request is not a GraphQL request over HTTP."
     BODY_TOO_LARGE = "BODY_TOO_LARGE", "The request's body is larger than allowed."
@@ -311,6 +328,11 @@ class Code(StrEnum):
     CURSOR = "CURSOR", "The cursor is not one of ours, or belongs to another list."
     BATCH_SIZE = "BATCH_SIZE", "A batch holds 1 to 500 postings."
     INPUT = "INPUT", "The input is malformed."
+    SUBSCRIPTION_TRANSPORT = (
+        "SUBSCRIPTION_TRANSPORT",
+        "Subscriptions run over a WebSocket or an event stream, everything else by a plain POST.",
+    )
+    SUBSCRIPTION_LIMIT = "SUBSCRIPTION_LIMIT", "A key or session has at most ten subscriptions at a time."
     NOT_IN_LOG = "NOT_IN_LOG", "The fact has no number in the log yet; ask again in a second."
     LOG_SIZE = "LOG_SIZE", "No published tree of the log has this size, or the sizes are out of order."
     INTERNAL = "INTERNAL", "An unexpected error; quote the trace id."

@@ -7,6 +7,7 @@ from typing import Any
 
 import strawberry
 
+from hub.arrivals import Arrivals
 from hub.db import Database
 from hub.domain.fiscal_events import PostGroups
 from hub.domain.registry.callers import Caller
@@ -25,6 +26,9 @@ class Context:
     browser_session: str = ""
     cookies_to_set: list[str] = field(default_factory=list)
     loaders: dict[str, Any] = field(default_factory=dict)
+    # Of subscriptions alone: how they hear of news, and the index from which a broken stream goes on.
+    arrivals: Arrivals | None = None
+    resumed_after: int | None = None
 
 
 Info = strawberry.Info[Context, Any]

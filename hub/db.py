@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,6 +79,15 @@ class Read:
         """Run one hot statement in PostgreSQL's own parameter style ($1, $2, ...), past SQLAlchemy."""
         rows: list[asyncpg.Record] = await (await self.driver()).fetch(sql, *args)
         return rows
+
+    async def copy(self, table: str, columns: Sequence[str], data: bytes) -> None:
+        """COPY rows that are in PostgreSQL's binary form already into a table."""
+        driver = await self.driver()
+        await driver.copy_to_table(table, source=_at_once(data), columns=columns, format="binary")
+
+
+async def _at_once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 class Transaction(Read):

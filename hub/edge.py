@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import orjson
@@ -25,6 +25,7 @@ from hub.resolvers.registration import BROWSER_COOKIE, SESSION_COOKIE
 
 GRAPHQL_TYPE = "application/graphql-response+json"
 JSON_TYPE = "application/json"
+STREAM_TYPE = "text/event-stream"
 CONTENT_TYPES = {name: f"{name}; charset=utf-8".encode() for name in (GRAPHQL_TYPE, JSON_TYPE)}
 AFTER_POSITION = b"hub-after-position"
 BODY_SECONDS_MAX = 60.0
@@ -78,13 +79,22 @@ class Manners:
     public_url: str | None = None
 
 
+class Stream(Protocol):
+    """Answers a request as an event stream: what it answered, or None once it has sent all of it itself."""
+
+    def __call__(self, call: Call, headers: Headers, receive: Receive, send: Send) -> Awaitable[Answer | None]:
+        """Stream until either side ends it."""
+        ...
+
+
 class Endpoint:
     """``POST /graphql`` as a plain ASGI app."""
 
-    def __init__(self, api: Api, metrics: Metrics, manners: Manners) -> None:
+    def __init__(self, api: Api, metrics: Metrics, manners: Manners, stream: Stream | None = None) -> None:
         self._api = api
         self._metrics = metrics
         self._manners = manners
+        self._stream = stream
         self._log = RequestLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,17 +109,30 @@ class Endpoint:
             call = await self._read(scope, headers, receive, trace_id)
         except Refusal as refusal:
             answer = refused(failures.of_refusal(refusal))
-            await _send(send, answer, media_type, [])
+            await _send(send, answer, _of_errors(media_type), [])
         except BadRequest as bad:
             failure = failures.Failure(failures.plain(bad.code, str(bad)))
             body = orjson.dumps({"errors": [failure.body]})
             answer = Answer(body, executed=False, status=bad.status, outcome=bad.code.value)
             extra = [(name.replace("_", "-").encode(), value.encode()) for name, value in bad.headers.items()]
-            await _send(send, answer, media_type, extra)
+            await _send(send, answer, _of_errors(media_type), extra)
         else:
-            answer = await self._answer(call)
+            if media_type == STREAM_TYPE:
+                streamed = await self._streamed(call, headers, receive, send)
+                if streamed is None:
+                    return
+                answer, media_type = streamed, GRAPHQL_TYPE
+            else:
+                answer = await self._answer(call)
             await _send(send, answer, media_type, [])
         self._observe(answer, trace_id, time.perf_counter() - started)
+
+    async def _streamed(self, call: Call, headers: Headers, receive: Receive, send: Send) -> Answer | None:
+        if self._stream is None:
+            message = f"answers come as {GRAPHQL_TYPE} or {JSON_TYPE}"
+            failure = failures.Failure(failures.plain(Code.BAD_REQUEST, message))
+            return Answer(orjson.dumps({"errors": [failure.body]}), executed=False, status=406)
+        return await self._stream(call, headers, receive, send)
 
     async def _answer(self, call: Call) -> Answer:
         try:
@@ -131,11 +154,11 @@ class Endpoint:
 
     async def _read(self, scope: Scope, headers: Headers, receive: Receive, trace_id: str) -> Call:
         _check_content_type(headers)
-        cookies = _cookies(headers.cookies) if headers.cookies else {}
+        cookies = own_cookies(headers.cookies) if headers.cookies else {}
         session = cookies.get(SESSION_COOKIE)
         authorization = headers.get(b"authorization")
         if authorization is None:
-            self._check_origin(headers, session)
+            check_origin(headers, session, self._manners.public_url)
         client = scope.get("client")
         call = Call(
             document="",
@@ -166,23 +189,25 @@ class Endpoint:
             return min(most, STRANGERS_BYTES_MAX)
         return most if await self._api.knows(call) else STRANGERS_BYTES_MAX
 
-    def _check_origin(self, headers: Headers, session: str | None) -> None:
-        """A browser carries the session wherever it goes, so a request must show that it comes from us."""
-        origin = headers.get(b"origin")
-        site = headers.get(b"sec-fetch-site")
-        foreign = (origin is not None and not self._is_own(origin, headers.get(b"host") or "")) or (
-            site is not None and site != "same-origin"
-        )
-        unproven = session is not None and origin is None and site is None
-        if foreign or unproven:
-            raise BadRequest(403, Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_NOT_ALLOWED.summary)
 
-    def _is_own(self, origin: str, host: str) -> bool:
-        if self._manners.public_url is not None:
-            own = urlsplit(self._manners.public_url)
-            return origin == f"{own.scheme}://{own.netloc}"
-        # No parsing of what a stranger wrote: the origin is one of the two that our own pages can have.
-        return host != "" and origin in {f"http://{host}", f"https://{host}"}
+def check_origin(headers: Headers, session: str | None, public_url: str | None) -> None:
+    """A browser carries the session wherever it goes, so a request must show that it comes from us."""
+    origin = headers.get(b"origin")
+    site = headers.get(b"sec-fetch-site")
+    foreign = (origin is not None and not _is_own(origin, headers.get(b"host") or "", public_url)) or (
+        site is not None and site != "same-origin"
+    )
+    unproven = session is not None and origin is None and site is None
+    if foreign or unproven:
+        raise BadRequest(403, Code.ORIGIN_NOT_ALLOWED, Code.ORIGIN_NOT_ALLOWED.summary)
+
+
+def _is_own(origin: str, host: str, public_url: str | None) -> bool:
+    if public_url is not None:
+        own = urlsplit(public_url)
+        return origin == f"{own.scheme}://{own.netloc}"
+    # No parsing of what a stranger wrote: the origin is one of the two that our own pages can have.
+    return host != "" and origin in {f"http://{host}", f"https://{host}"}
 
 
 def _position(text: str | None) -> int | None:
@@ -214,6 +239,7 @@ def _chosen(accept: str) -> str:
         offer = {
             GRAPHQL_TYPE: GRAPHQL_TYPE,
             JSON_TYPE: JSON_TYPE,
+            STREAM_TYPE: STREAM_TYPE,
             "*/*": GRAPHQL_TYPE,
             "application/*": GRAPHQL_TYPE,
         }
@@ -251,7 +277,7 @@ def _is_json(content_type: str) -> bool:
     return name == JSON_TYPE and all(charset in {"utf-8", "utf8"} for charset in charsets)
 
 
-def _cookies(headers: Iterable[str]) -> dict[str, str]:
+def own_cookies(headers: Iterable[str]) -> dict[str, str]:
     """The hub's own cookies, whose values are never quoted; one that comes twice is not believed.
 
     Read by hand: the standard library takes seconds over a header of hostile quoting (CVE-2024-7592).
@@ -318,6 +344,14 @@ def parse_body(body: bytes) -> dict[str, Any]:
         raise BadRequest(400, Code.BATCHING_NOT_ALLOWED, Code.BATCHING_NOT_ALLOWED.summary)
     if not isinstance(value, dict):
         raise BadRequest(400, Code.BAD_REQUEST, "the body must be a JSON object")
+    request = parse_request(value)
+    if len(body) > STRANGERS_BYTES_MAX:
+        _check_lists(request["variables"])
+    return request
+
+
+def parse_request(value: dict[str, Any]) -> dict[str, Any]:
+    """The members of a GraphQL request: query, variables, operationName."""
     query, variables, name = value.get("query"), value.get("variables"), value.get("operationName")
     if not isinstance(query, str) or not query.strip():
         raise BadRequest(400, Code.BAD_REQUEST, "query must be a string")
@@ -325,8 +359,6 @@ def parse_body(body: bytes) -> dict[str, Any]:
         raise BadRequest(400, Code.BAD_REQUEST, "variables must be an object")
     if name is not None and not isinstance(name, str):
         raise BadRequest(400, Code.BAD_REQUEST, "operationName must be a string")
-    if len(body) > STRANGERS_BYTES_MAX:
-        _check_lists(variables)
     return {"query": query, "variables": variables or {}, "operationName": name or None}
 
 
@@ -340,6 +372,11 @@ def _check_lists(variables: Any) -> None:
         elif len(value) > LIST_ENTRIES_MAX:
             raise BadRequest(400, Code.INPUT, f"a list has at most {LIST_ENTRIES_MAX} entries")
         stack += [entry for entry in value if type(entry) is dict or type(entry) is list]
+
+
+def _of_errors(media_type: str) -> str:
+    """What is refused before a stream begins is no stream."""
+    return GRAPHQL_TYPE if media_type == STREAM_TYPE else media_type
 
 
 def _status(answer: Answer, media_type: str) -> int:

@@ -85,6 +85,13 @@ def of_fault(fault: BaseException, trace_id: str, path: Sequence[str | int] | No
     return Failure(body, status, retry_after)
 
 
+def passes(fault: BaseException) -> bool:
+    """Whether it is trouble that passes by itself: the database is away, or has too much to do."""
+    while isinstance(fault, GraphQLError) and fault.original_error is not None:
+        fault = fault.original_error
+    return _trouble(fault)[1] is not None
+
+
 def _trouble(fault: BaseException) -> tuple[Code, int | None, int | None]:
     """Which code a fault has: trouble with the database has its own, as the caller can act on it."""
     for cause in _causes(fault):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hub.signing import HubKey
@@ -16,6 +17,11 @@ class LogKeys:
     previous: HubKey | None = None
 
 
+def no_url(_: str) -> str | None:
+    """What is wrong with a URL where nothing is wired that could call it."""
+    return "this hub calls nobody"
+
+
 @dataclass(frozen=True)
 class Means:
     """Made once by the entry points from the settings and handed down."""
@@ -26,6 +32,8 @@ class Means:
     log_keys: LogKeys | None = None
     environments: frozenset[str] = frozenset({"LIVE", "TEST"})
     development: bool = False
+    # Why the hub would not call a URL, as far as its text tells; None when nothing speaks against it.
+    url_problem: Callable[[str], str | None] = field(default=no_url, repr=False, compare=False)
     _purposes: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False, init=False)
 
     @property

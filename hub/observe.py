@@ -284,6 +284,9 @@ class Metrics:
         self._posts_waiting = Gauge(
             "hub_posts_waiting", "Single posts that wait for their turn.", registry=self.registry
         )
+        self._streams = Gauge(
+            "hub_subscriptions", "Subscriptions that are served now.", registry=self.registry
+        )
         self._reading = Gauge(
             "hub_reading_connections", "Connections for single reads.", ["state"], registry=self.registry
         )
@@ -329,6 +332,10 @@ class Metrics:
     def watch_queue(self, waiting: Callable[[], int]) -> None:
         """Ask at every scrape how many single posts wait."""
         self._posts_waiting.set_function(waiting)
+
+    def watch_streams(self, open_now: Callable[[], int]) -> None:
+        """Ask at every scrape how many subscriptions are served."""
+        self._streams.set_function(open_now)
 
     def read(self, *, reading: Mapping[str, int], replica: tuple[bool, Mapping[str, int]] | None) -> None:
         """Take over how single reads go, and where to."""

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     smtp_starttls: bool = True
     mail_from: str = "Fiscal Hub <no-reply@localhost>"
 
+    outbound_private: str = Field(
+        default="",
+        description="inner networks, separated by commas, that webhooks may call all the same, also by plain HTTP",
+    )
+
     depth_max: int = 10
     tokens_max: int = 2_000
     aliases_max: int = 30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hub.adapters.webhooks import Guard
 from hub.db import Database, Reading
 from hub.means import LogKeys, Means
 from hub.settings import Settings
@@ -20,7 +21,13 @@ def make_means(settings: Settings) -> Means:
         log_keys=_log_keys(settings),
         environments=settings.environments,
         development=settings.mode == "development",
+        url_problem=make_guard(settings).problem,
     )
+
+
+def make_guard(settings: Settings) -> Guard:
+    """Which addresses the hub calls."""
+    return Guard.of(settings.outbound_private)
 
 
 def _log_keys(settings: Settings) -> LogKeys:

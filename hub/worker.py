@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import secrets
@@ -20,13 +21,14 @@ from arq.worker import Worker as ArqWorker, func
 
 from hub import observe
 from hub.adapters.mail import FolderMailer, SmtpMailer
+from hub.adapters.webhooks import HttpCourier
 from hub.domain.jobs import Mailer
-from hub.jobs import HANDLERS, transparency
+from hub.jobs import HANDLERS, transparency, webhooks
 from hub.jobs.doors import Handler
 from hub.jobs.runner import Pace, Runner, Tools
 from hub.settings import Settings
-from hub.wakeups import JOB_FUNCTION, JOB_QUEUE, arq_redis, serialize
-from hub.wiring import connect, mailbox_folder, make_means
+from hub.wakeups import JOB_FUNCTION, JOB_QUEUE, Wakeups, arq_redis, serialize
+from hub.wiring import connect, mailbox_folder, make_guard, make_means
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -36,6 +38,8 @@ log = structlog.get_logger(__name__)
 # Connections of the pool that claims, heartbeat, sweeper and sequencer need beside the handlers.
 POOL_RESERVE = 5
 CONCURRENT_MAX = 10
+# Endpoints served at once: waiting for them costs next to nothing, and no connection of the pool.
+ENDPOINTS_MAX = 64
 ARQ_POLL_SECONDS = 0.1
 ARQ_HEALTH_SECONDS = 15
 PAUSE_SECONDS_FIRST = 0.5
@@ -71,24 +75,37 @@ async def run(
     pace = pace or Pace(concurrent_max=max(1, min(CONCURRENT_MAX, settings.pool_size - POOL_RESERVE)))
     mailer, means = make_mailer(settings), make_means(settings)
     db, wakeups = connect(settings)
-    runner = Runner(_worker_name(), Tools(db, means, mailer), handlers, pace)
+    tools = Tools(db, means, mailer, HttpCourier(make_guard(settings)))
+    runner = Runner(_worker_name(), tools, handlers, pace)
+    # Slow endpoints fill slots of their own, never those of the other jobs.
+    sender_pace = dataclasses.replace(pace, concurrent_max=ENDPOINTS_MAX)
+    sender = Runner(_worker_name(), tools, webhooks.SENDING, sender_pace)
     told = _told_to_stop()
     log.info("worker_started", worker=runner.worker.name, jobs=sorted(handlers))
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url is not None else ""
-    heartbeat = asyncio.create_task(runner.heartbeat(), name="heartbeat")
+    heartbeats = [
+        asyncio.create_task(runner.heartbeat(), name="heartbeat"),
+        asyncio.create_task(sender.heartbeat(), name="sender_heartbeat"),
+    ]
     seekers = [
         asyncio.create_task(_keep_going("arq", lambda: _listen(runner, redis_url, pace)), name="arq"),
         asyncio.create_task(_keep_going("sweeper", lambda: _sweep(runner, pace)), name="sweeper"),
         asyncio.create_task(
             _keep_going("sequencer", lambda: transparency.sequence(db, means)), name="sequencer"
         ),
+        asyncio.create_task(
+            _keep_going("sender", lambda: _send(sender, wakeups, sender_pace)), name="sender"
+        ),
+        asyncio.create_task(
+            _keep_going("follower", lambda: webhooks.follow(db, means, wakeups)), name="follower"
+        ),
     ]
     try:
         await told.wait()
     finally:
         log.info("worker_stopping", worker=runner.worker.name)
-        await runner.stop()
-        await _end(*seekers, heartbeat)
+        await asyncio.gather(runner.stop(), sender.stop())
+        await _end(*seekers, *heartbeats)
         await wakeups.close()
         await db.close()
     log.info("worker_stopped", worker=runner.worker.name)
@@ -134,6 +151,14 @@ async def _sweep(runner: Runner, pace: Pace) -> None:
         while (left := look_again - time.monotonic()) > 0 and await runner.start_next(left):
             pass
         await asyncio.sleep(max(0.0, look_again - time.monotonic()))
+
+
+async def _send(sender: Runner, wakeups: Wakeups, pace: Pace) -> None:
+    """Look after the endpoints that are due: on a wake-up call, and every sweep whatever happens."""
+    while True:
+        while await sender.start_next(pace.sweep_seconds):
+            pass
+        await wakeups.wait(webhooks.TOPIC, pace.sweep_seconds)
 
 
 async def _listen(runner: Runner, redis_url: str, pace: Pace) -> None:

@@ -6,5 +6,6 @@ from hub.domain.jobs import tables as jobs
 from hub.domain.reference import tables as reference
 from hub.domain.registry import tables as registry
 from hub.domain.transparency import tables as transparency
+from hub.domain.webhooks import tables as webhooks
 
-__all__ = ["fiscal_events", "jobs", "metadata", "reference", "registry", "transparency"]
+__all__ = ["fiscal_events", "jobs", "metadata", "reference", "registry", "transparency", "webhooks"]

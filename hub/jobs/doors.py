@@ -10,6 +10,7 @@ from typing import Any
 from hub.db import Database
 from hub.domain.jobs import Mailer
 from hub.domain.registry.callers import HubCaller
+from hub.domain.webhooks import Courier
 from hub.means import Means
 
 
@@ -23,6 +24,7 @@ class JobContext:
     caller: HubCaller
     job_id: uuid.UUID
     attempt: int
+    courier: Courier | None = None
 
     @property
     def message_id(self) -> str:

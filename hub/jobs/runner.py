@@ -17,6 +17,7 @@ from hub.db import Database, Transaction
 from hub.domain import jobs
 from hub.domain.jobs import Job, Outcome, Worker
 from hub.domain.registry.callers import HubCaller
+from hub.domain.webhooks import Courier
 from hub.jobs.doors import Handler, JobContext
 from hub.means import Means
 
@@ -49,6 +50,7 @@ class Tools:
     db: Database
     means: Means
     mailer: jobs.Mailer
+    courier: Courier | None = None
 
 
 class Cut(Enum):
@@ -185,7 +187,13 @@ class Runner:
     async def _handle(self, job: Job) -> None:
         tools = self._tools
         context = JobContext(
-            tools.db, tools.means, tools.mailer, HubCaller(f"job {job.name}"), job.id, job.attempt
+            tools.db,
+            tools.means,
+            tools.mailer,
+            HubCaller(f"job {job.name}"),
+            job.id,
+            job.attempt,
+            tools.courier,
         )
         async with asyncio.timeout(self._pace.handler_seconds_max):
             await self._handlers[job.name](context, job.arguments)

@@ -6,7 +6,7 @@ fields there are. Whatever cannot be compiled is left to ordinary execution as a
 
 from hub.reads.mapping import (
     Ask,
-    Figures,
+    Each,
     Leaf,
     Many,
     One,
@@ -22,7 +22,7 @@ from hub.reads.reads import Reads
 
 __all__ = [
     "Ask",
-    "Figures",
+    "Each",
     "Leaf",
     "Many",
     "NodePlan",

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, case, literal_column, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql import func
 
-from hub.reads.mapping import Leaf, Many, NotCompilable, One, Rows, Shape, Storage, Within
+from hub.reads.mapping import Each, Leaf, Many, NotCompilable, One, Rows, Shape, Storage, Within
 from hub.reads.selections import Selections
 from hub.reads.texts import NEVER, NULL, Part, joined, literal, written
 
@@ -59,6 +59,8 @@ class Writer:
                 return [func.coalesce(found.scalar_subquery(), literal_column(f"chr({ord(NEVER)})"))]
             case Within():
                 return self._within(mapped, nodes, row)
+            case Each():
+                return self._each(mapped, nodes, row)
 
     def _many(self, mapped: Many, nodes: Sequence[FieldNode], row: Any) -> list[Part]:
         rows = mapped.rows(self.reader, row)
@@ -90,6 +92,12 @@ class Writer:
         if mapped.present is None:
             return parts
         return [case((mapped.present(self.reader, row), joined(parts)), else_=NULL)]
+
+    def _each(self, mapped: Each, nodes: Sequence[FieldNode], row: Any) -> list[Part]:
+        parts: list[Part] = ["["]
+        for i, each in enumerate(getattr(row, mapped.rows)):
+            parts += ["," if i else "", *self.object(mapped.of, nodes, each)]
+        return [*parts, "]"]
 
 
 def is_open(definition: GraphQLField) -> bool:

@@ -12,7 +12,6 @@ from enum import Enum, auto
 from itertools import count
 from typing import Any, Protocol
 
-import orjson
 from sqlalchemy import BindParameter, ColumnElement, FromClause
 
 
@@ -108,7 +107,15 @@ class Within:
     present: Condition | None = None
 
 
-Field = Leaf | Many | One | Within
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A list whose length is known before anything is read: objects made of the rows in one member of the row."""
+
+    of: str
+    rows: str
+
+
+Field = Leaf | Many | One | Within | Each
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one root field asks for in one request.
+    """What one root field asks for in one request; ``is_sum``: its rows are figures over many others.
 
     ``key`` is what the SQL depends on besides the selection and the kind of reader, ``rows`` builds it when it is not
     known yet; ``values`` are the named parameters of this request, ``unnamed`` those without a name, in the order
@@ -143,11 +150,12 @@ class Ask:
     values: Mapping[str, Any]
     page: Page | None = None
     unnamed: Sequence[BindParameter[Any]] = ()
+    is_sum: bool = False
 
     @property
     def has_criteria(self) -> bool:
-        """Whether the best plan depends on the values asked for."""
-        return bool(self.unnamed)
+        """Whether the best plan depends on the values asked for; that of sums always does."""
+        return self.is_sum or bool(self.unnamed)
 
 
 Fetch = Callable[..., Awaitable[Sequence[Any]]]
@@ -166,39 +174,13 @@ class Sources(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """A root whose rows Python turns into objects of the schema's own types: for figures, not for lists.
-
-    ``sql`` is the whole statement, policy included; its parameters are the ``unnamed`` ones of its cache key.
-    """
-
-    sql: Callable[[], Any]
-    key: Hashable
-    page: Page
-    made: Callable[[Any], Any]
-    unnamed: Sequence[BindParameter[Any]]
-    shape: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def has_criteria(self) -> bool:
-        """Figures always depend on what they are about."""
-        return True
-
-    def filled(self, rows: Sequence[Any], nodes: Sequence[Callable[[Any], Any]]) -> list[tuple[Any, ...]]:
-        """Each row's object, then the JSON of every node that the page shows of it."""
-        found = [self.made(row) for row in rows]
-        return [(one, *(orjson.dumps(node(one)).decode() for node in nodes)) for one in found]
-
-
-@dataclass(frozen=True, slots=True)
 class Root:
     """A root field: from the caller and the arguments its resolver would get to what is asked for.
 
     ``ask`` raises what the resolver would raise, or gives None for what is left to ordinary execution.
     """
 
-    ask: Callable[..., Ask | Figures | None]
+    ask: Callable[..., Ask | None]
 
 
 @dataclass(frozen=True, slots=True)

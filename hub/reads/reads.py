@@ -21,9 +21,8 @@ from hub.errors import Refusal
 from hub.limits import Operation
 from hub.reads.arguments import Arguments, Given, Variables
 from hub.reads.compiling import Writer, is_open
-from hub.reads.mapping import Ask, Figures, NotCompilable, Root, Sources, Storage
+from hub.reads.mapping import Ask, NotCompilable, Root, Sources, Storage
 from hub.reads.nodes import NodePlan
-from hub.reads.objects import dump_object
 from hub.reads.pages import PageWriter
 from hub.reads.selections import Selections, switches_of
 from hub.reads.statements import Written, write
@@ -222,12 +221,7 @@ class Reads:
             named[LIMIT] = ask.page.size + 1
         return _Ready(root, ask, text, text.written.arguments(named, ask.unnamed))
 
-    def _write(self, root: RootPlan, ask: Ask | Figures, selections: Selections, run: _Run) -> _Text:
-        if isinstance(ask, Figures):
-            figures = PageWriter(selections, lambda kind, nodes: dump_object(kind, nodes, selections))
-            figures.compile(_object(self._core, root.definition), root.nodes)
-            limited = ask.sql().limit(bindparam(LIMIT, type_=Integer))
-            return _Text(write(limited, ask.unnamed), figures)
+    def _write(self, root: RootPlan, ask: Ask, selections: Selections, run: _Run) -> _Text:
         writer = Writer(self.storage, selections, run.reader.caller)
         rows = ask.rows(run.reader.caller)
         if rows.policy is None:
@@ -279,8 +273,6 @@ class Reads:
         if page is None:
             return finished(rows[0][0], self.storage.masked) if rows else "null"
         assert ask.page is not None
-        if isinstance(ask, Figures):
-            return page.write(ask.filled(rows, page.columns), ask.page)
         return finished(page.write(rows, ask.page), self.storage.masked)
 
 
@@ -307,7 +299,7 @@ class _Ready:
     """A root field ready to run."""
 
     plan: RootPlan
-    ask: Ask | Figures
+    ask: Ask
     text: _Text
     arguments: list[Any]
 

@@ -11,14 +11,19 @@ from hub.codes import Code
 from hub.context import Info
 from hub.errors import InvalidInput
 from hub.kit import ids
-from hub.resolvers import fiscal_events, reference, registry
+from hub.resolvers import fiscal_events, reference, registry, webhooks
 from hub.schema.nodes import Node
 
 Loader = Callable[[Info, uuid.UUID], Awaitable[Node | None]]
 
 IDS_MAX = 100
 # Every room's loaders by the prefix of its ids; each applies the room's access policy itself.
-ROOMS: tuple[Mapping[str, Loader], ...] = (registry.NODES, fiscal_events.NODES, reference.NODES)
+ROOMS: tuple[Mapping[str, Loader], ...] = (
+    registry.NODES,
+    fiscal_events.NODES,
+    reference.NODES,
+    webhooks.NODES,
+)
 
 
 async def _load(info: Info, text: str) -> Node | None:

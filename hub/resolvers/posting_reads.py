@@ -12,19 +12,20 @@ from dataclasses import fields
 from functools import lru_cache, partial
 from typing import Any
 
+import orjson
+
 from hub.db import utc_now
 from hub.domain import fiscal_events, registry
 from hub.domain.fiscal_events import readers, reading, searches
-from hub.domain.fiscal_events.aggregates import GroupBy, total_of, totals_statement
+from hub.domain.fiscal_events.aggregates import check_after, conditions
 from hub.domain.fiscal_events.filters import Filter, KeyValue, on_postings
 from hub.domain.fiscal_events.vocabulary import PostingKind as Kind
 from hub.domain.registry import Caller
 from hub.kit import cursors
 from hub.kit.ids import parse_public_id, uuid_of
-from hub.reads import Ask, Figures, Page, Root, Storage
+from hub.reads import Ask, Page, Root, Storage
 from hub.reads.mapping import unnamed_of
 from hub.resolvers.fiscal_events import after_id
-from hub.schema.fiscal_events import EventTotal
 from hub.schema.paging import PAGE_DEFAULT, page_size
 from hub.schema.posting_enums import InboxState, Order
 from hub.schema.posting_filters import FiscalEventFilter, GroupByInput
@@ -35,7 +36,6 @@ CRITERIA_KEPT = 256
 CRITERIA_CHARACTERS_MAX = 2_000
 _CRITERIA = tuple(field.name for field in fields(Filter))
 _Criteria = tuple[Sequence[Any], Hashable, Sequence[Any]]
-_Statement = tuple[Any, Hashable, Sequence[Any]]
 _KINDS = {"evt": (Kind.EVENT, "FiscalEvent"), "msg": (Kind.MESSAGE, "FiscalMessage")}
 
 
@@ -93,11 +93,9 @@ def _built(reader: readers.Reader, wanted: Filter) -> _Criteria:
     return (conditions, *unnamed_of(conditions))
 
 
-def _built_totals(
-    reader: readers.Reader, wanted: Filter, by: tuple[GroupBy, ...], after: tuple[str, ...] | None
-) -> _Statement:
-    statement = totals_statement(reader.caller, wanted, by, after=after)
-    return (statement, *unnamed_of([statement]))
+def _built_totals(reader: readers.Reader, wanted: Filter) -> _Criteria:
+    criteria = conditions(reader.caller, wanted)
+    return (criteria, *unnamed_of(criteria))
 
 
 _built_before = lru_cache(maxsize=CRITERIA_KEPT)(_built)
@@ -160,8 +158,8 @@ def _totals(
     filter: FiscalEventFilter | None = None,
     first: int = PAGE_DEFAULT,
     after: str | None = None,
-) -> Figures | None:
-    size, by = page_size(first), [group.to_group() for group in group_by]
+) -> Ask | None:
+    size, by = page_size(first), tuple(group.to_group() for group in group_by)
     name = "totals:" + ",".join(f"{group.dimension.value}{group.level or ''}" for group in by)
     keys = cursors.decode(name, after, *[str] * (len(by) + 1)) if after is not None else None
     wanted = filter.to_filter() if filter is not None else _EVERYTHING
@@ -169,17 +167,17 @@ def _totals(
     if reader is None:
         return None
     reading.require_reader(caller, wanted)
-    behind = tuple(str(key) for key in keys) if keys is not None else None
-    build = _built_totals_before if _is_small(wanted) and behind is None else _built_totals
-    statement, criteria, unnamed = build(reader, wanted, tuple(by), behind)
-    return Figures(
-        sql=lambda: statement,
-        key=criteria,
-        page=Page(
-            size, lambda total: cursors.encode(name, *(key.value for key in total.keys), total.currency)
-        ),
-        made=lambda row: EventTotal.of(total_of(row), by),
+    behind = [str(key) for key in keys or ()]
+    check_after(behind)
+    criteria, key, unnamed = (_built_totals_before if _is_small(wanted) else _built_totals)(reader, wanted)
+    return Ask(
+        "EventTotal",
+        (by, keys is None, key),
+        lambda stand_in: searches.totals(stand_in, criteria, by, is_after=keys is not None),
+        {f"asked_key_{i}": part for i, part in enumerate(behind)},
+        page=Page(size, lambda parts: cursors.encode(name, *orjson.loads(parts))),
         unnamed=unnamed,
+        is_sum=True,
     )
 
 

@@ -8,7 +8,7 @@ execution, as is everything in the same operation.
 from __future__ import annotations
 
 from hub.domain.fiscal_events import shapes
-from hub.reads import Leaf, Many, One, Shape, Wire, Within
+from hub.reads import Each, Leaf, Many, One, Shape, Wire, Within
 from hub.reads.mapping import Field
 
 _WORD, _NUMBER, _DAY, _INSTANT, _BYTES = Wire.WORD, Wire.NUMBER, Wire.DAY, Wire.INSTANT, Wire.BYTES
@@ -185,6 +185,28 @@ SHAPES: tuple[Shape, ...] = (
             "system": Leaf("system"),
             "deliveredAt": Leaf("delivered_at", _INSTANT),
             "readAt": Leaf("read_at", _INSTANT),
+        },
+    ),
+    Shape(
+        "EventTotal",
+        {
+            "keys": Each("GroupKey", "keys"),
+            "currency": Leaf("currency"),
+            "gross": Leaf("gross", _WORD),
+            "reversed": Leaf("reversed", _WORD),
+            "net": Leaf("net", _WORD),
+            "events": Leaf("events", _WORD),
+            "lines": Leaf("lines", _WORD),
+        },
+        guarded=True,
+    ),
+    Shape(
+        "GroupKey",
+        {
+            "dimension": Leaf("dimension", _WORD),
+            "level": Leaf("level", _NUMBER),
+            "value": Leaf("value"),
+            "label": Leaf("label"),
         },
     ),
 )

@@ -33,6 +33,7 @@ from hub.signing.errors import (
     TileRefused,
     Violation,
 )
+from hub.signing.forms import ReceiptForm, StatementForm
 from hub.signing.framing import Digest, Domain, content_digest, frame, unframe
 from hub.signing.keys import HubKey, KeyState, KeyWindow, PublicKey, fingerprint, public_key
 from hub.signing.merkle import HASH_BYTES, Tree
@@ -89,10 +90,12 @@ __all__ = [
     "PublicKey",
     "Purpose",
     "Receipt",
+    "ReceiptForm",
     "Sealable",
     "SignatureInvalid",
     "SigningError",
     "Statement",
+    "StatementForm",
     "StatementRefused",
     "TextRefused",
     "Tile",

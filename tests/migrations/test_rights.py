@@ -33,6 +33,9 @@ STATE = {
     "system",
     "tenant",
     "tenant_operator",
+    "webhook",
+    "webhook_delivery_state",
+    "webhook_secret",
 }
 CHANGES = ("UPDATE {table} SET {column} = {column}", "DELETE FROM {table}", "TRUNCATE {table} CASCADE")
 

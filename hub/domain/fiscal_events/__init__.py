@@ -3,6 +3,7 @@
 from hub.domain.fiscal_events.aggregates import totals
 from hub.domain.fiscal_events.chains import lineage
 from hub.domain.fiscal_events.documents import find_bytes, upload
+from hub.domain.fiscal_events.feed import FED, FeedItem, FeedPage, Side, Wanted, feed
 from hub.domain.fiscal_events.grouping import PostGroups
 from hub.domain.fiscal_events.inbox import (
     deliveries_of,
@@ -39,6 +40,12 @@ from hub.domain.fiscal_events.signatures import add_signature, signature_bytes
 from hub.domain.fiscal_events.store import find_receipts as receipts_of, lines_of
 
 __all__ = [
+    "FED",
+    "FeedItem",
+    "FeedPage",
+    "Side",
+    "Wanted",
+    "feed",
     "LEAVES",
     "PostGroups",
     "PostingProof",

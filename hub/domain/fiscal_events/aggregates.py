@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, distinct, func, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Subquery,
+    Text,
+    and_,
+    case,
+    cast,
+    distinct,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.codes import Code
@@ -21,6 +33,7 @@ from hub.errors import InvalidInput
 
 GROUPS_MAX = 6
 TIER_MAX = 12
+VALUES = ("gross", "reversed", "net", "events", "lines")
 
 _posting, _line = tables.posting, tables.posting_line
 
@@ -68,6 +81,24 @@ class Total:
     lines: int
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Every group's figures as one subquery: the columns, each key as it is written, and the order of the keys.
+
+    ``values`` are gross, reversed, net, events and lines, by name.
+    """
+
+    source: Subquery
+    keys: tuple[ColumnElement[str], ...]
+    currency: ColumnElement[str]
+    values: Mapping[str, ColumnElement[Any]]
+    order: tuple[ColumnElement[Any], ...]
+
+    def behind(self, after: Sequence[ColumnElement[str]]) -> ColumnElement[bool]:
+        """Only the groups that come after this one: its keys and its currency."""
+        return tuple_(*self.keys, self.currency) > tuple_(*after)
+
+
 async def totals(
     read: Read,
     caller: Caller,
@@ -82,29 +113,47 @@ async def totals(
     Messages never enter totals. Gross sums what was posted, reversed what was taken back (negative), net both.
     """
     reading.require_reader(caller, wanted)
-    rows = await read.rows(totals_statement(caller, wanted, by, after=after).limit(first + 1))
-    return [total_of(row) for row in rows]
+    found = figures(caller, conditions(caller, wanted), by)
+    values = [found.values[name] for name in VALUES]
+    statement = select(*found.keys, found.currency, *values).order_by(*found.order).limit(first + 1)
+    if after is not None:
+        check_after(after)
+        statement = statement.where(found.behind([cast(part, Text) for part in after]))
+    return [total_of(row) for row in await read.rows(statement)]
 
 
-def totals_statement(
-    caller: Caller,
-    wanted: Filter,
-    by: Sequence[GroupBy],
-    *,
-    after: Sequence[str] | None = None,
-) -> Select[Any]:
-    """The statement behind ``totals``, without its limit; whether the caller may ask is checked by who runs it."""
+def check_after(after: Sequence[str]) -> None:
+    """A key that no text of the database can be is refused as a cursor that is none of ours."""
+    if any("\x00" in part for part in after):
+        raise InvalidInput.because(Code.CURSOR, Code.CURSOR.summary, "after")
+
+
+def conditions(caller: Caller, wanted: Filter) -> list[ColumnElement[bool]]:
+    """The criteria over postings joined with their lines."""
+    return [*beside_lines(caller, wanted), *on_lines(wanted)]
+
+
+def figures(caller: Caller, criteria: Sequence[ColumnElement[bool]], by: Sequence[GroupBy]) -> Figures:
+    """The sums behind ``totals``, over events the caller can see; whether it may ask is checked by who runs it.
+
+    Keys of text are grouped in the order in which they are answered ("C", so that the cursor does not depend on the
+    database's locale): one sort serves both, and sums that no page shows are not formed. Months and years, which
+    sort alike as text, are written out once for each group instead of once for each line.
+    """
     _check(by)
-    # Grouped as stored, and written out once for each group instead of once for each line.
-    columns = [_key(group).label(f"key_{i}") for i, group in enumerate(by)]
-    columns.append(_line.c.currency.label("currency"))
+    keys = [_key(group).label(f"key_{i}") for i, group in enumerate(by)]
+    currency = _line.c.currency.collate("C").label("currency")
     is_reversal = _posting.c.reverses_id.is_not(None)
-    figures = (
+    net = func.sum(_line.c.amount)
+    # The difference of a sum and itself: nothing, with the decimal places of the currency.
+    nothing = net - net
+    source = (
         select(
-            *columns,
-            func.coalesce(func.sum(_line.c.amount).filter(~is_reversal), 0).label("gross"),
-            func.coalesce(func.sum(_line.c.amount).filter(is_reversal), 0).label("reversed"),
-            func.sum(_line.c.amount).label("net"),
+            *keys,
+            currency,
+            func.coalesce(net.filter(~is_reversal), nothing).label("gross"),
+            func.coalesce(net.filter(is_reversal), nothing).label("reversed"),
+            net.label("net"),
             func.count(distinct(_posting.c.id)).label("events"),
             func.count().label("lines"),
         )
@@ -113,25 +162,18 @@ def totals_statement(
                 _line, and_(_line.c.tenant_id == _posting.c.tenant_id, _line.c.posting_id == _posting.c.id)
             )
         )
-        .where(
-            access.visible(caller),
-            _posting.c.kind == PostingKind.EVENT.value,
-            *beside_lines(caller, wanted),
-            *on_lines(wanted),
-        )
-        .group_by(*columns)
+        .where(access.visible(caller), _posting.c.kind == PostingKind.EVENT.value, *criteria)
+        .group_by(*keys, currency)
         .subquery("figures")
     )
-    # "C" makes the order of keys, and so the cursor, independent of the database's locale.
-    keys = [_text(group, figures.c[f"key_{i}"]).collate("C") for i, group in enumerate(by)]
-    order: list[ColumnElement[Any]] = [*keys, figures.c.currency.collate("C")]
-    values = ("gross", "reversed", "net", "events", "lines")
-    statement: Select[Any] = select(*order, *(figures.c[name] for name in values)).order_by(*order)
-    if after is not None:
-        if any("\x00" in part for part in after):
-            raise InvalidInput.because(Code.CURSOR, Code.CURSOR.summary, "after")
-        statement = statement.where(tuple_(*order) > tuple_(*[cast(part, Text) for part in after]))
-    return statement
+    found = [source.c[key.name] for key in keys]
+    return Figures(
+        source=source,
+        keys=tuple(_text(group, key) for group, key in zip(by, found, strict=True)),
+        currency=source.c.currency,
+        values={name: source.c[name] for name in VALUES},
+        order=(*found, source.c.currency),
+    )
 
 
 def total_of(row: Sequence[Any]) -> Total:
@@ -161,15 +203,26 @@ def _check(by: Sequence[GroupBy]) -> None:
 
 
 def _text(group: GroupBy, key: ColumnElement[Any]) -> ColumnElement[str]:
-    """A group's key as it is written; nothing where the lines carry no such code."""
+    """A group's key as it is written."""
     if group.dimension is Dimension.MONTH:
-        key = func.to_char(key, "YYYY-MM")
-    elif group.dimension is Dimension.FISCAL_YEAR:
-        key = cast(key, Text)
-    return func.coalesce(key, "")
+        return func.to_char(key, literal_column("'YYYY-MM'", Text)).collate("C")
+    if group.dimension is Dimension.FISCAL_YEAR:
+        return cast(key, Text).collate("C")
+    return key
 
 
 def _key(group: GroupBy) -> ColumnElement[Any]:
+    """What is grouped by: months and years as stored, all else as text, empty where the lines carry no such code."""
+    dated: dict[Dimension, ColumnElement[Any]] = {
+        Dimension.FISCAL_YEAR: _posting.c.fiscal_year,
+        Dimension.MONTH: _posting.c.month,
+    }
+    if group.dimension in dated:
+        return dated[group.dimension]
+    return func.coalesce(_code(group), literal_column("''", Text)).collate("C")
+
+
+def _code(group: GroupBy) -> ColumnElement[Any]:
     plain: dict[Dimension, ColumnElement[Any]] = {
         Dimension.TYPE: _posting.c.type,
         Dimension.MAJOR_TYPE: _posting.c.major_type,
@@ -177,8 +230,6 @@ def _key(group: GroupBy) -> ColumnElement[Any]:
         Dimension.QUALIFIER: _posting.c.qualifier,
         Dimension.PROGRAM: _line.c.program_code,
         Dimension.PROJECT: _line.c.project_code,
-        Dimension.FISCAL_YEAR: _posting.c.fiscal_year,
-        Dimension.MONTH: _posting.c.month,
         Dimension.SENDER: _posting.c.sender,
         Dimension.COA_CODE: _line.c.coa_code,
         Dimension.DEPARTMENT: _line.c.department_code,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from hub.codes import Code
 from hub.domain.fiscal_events.attribute_values import AMOUNT_SCALE, Attribute, decimal_of, value_problem
 from hub.domain.fiscal_events.catalogue import AttributeGroup, Process, load
 from hub.domain.fiscal_events.content import read_amount
-from hub.domain.fiscal_events.model import AttachmentKind, Content
+from hub.domain.fiscal_events.model import AttachmentKind, Content, LineDraft
 from hub.domain.fiscal_events.vocabulary import AttributePolicy, MajorType, PostingKind, SubType
 from hub.errors import Problem
 from hub.kit.money import minor_units
@@ -22,6 +24,8 @@ from hub.signing import NotCanonical, Value, canonical
 CHARACTER_BYTES_MAX = 12
 SIZE_BYTES_MAX = 64 * 1024
 KEY_LENGTH_MAX = 64
+# Stands for every process that the catalogue does not know; no key of the catalogue looks like this.
+NOT_KNOWN = "?"
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 # A decision in the notes of establishment_bill: a reference in place of the employee's name and account.
@@ -44,7 +48,7 @@ class Attributed:
 
     ``sub_type`` is the one to be stored, after aliasing. ``carried`` names the carrier fields that are filled
     (``carried_fields``). ``line_attributes`` holds one mapping per line. ``amount_total`` is the sum of the
-    lines, None where there is none to compare with. ``exempt``: reversals and messages inherit, so that core
+    lines, None where there is none to compare with. Both are empty where no group is named, which alone asks for them. ``exempt``: reversals and messages inherit, so that core
     attributes may be missing and amounts are not compared with the lines.
     """
 
@@ -62,7 +66,9 @@ class Attributed:
     @classmethod
     def of(cls, content: Content, *, sub_type: SubType) -> Attributed:
         """What the catalogue looks at in a posting's content; ``sub_type`` as ``check_types`` returned it."""
-        amounts = [read_amount(line.amount) for line in content.lines]
+        # Carriers and totals are compared with what a group asks for; without one nobody looks at them.
+        is_grouped = content.attribute_group is not None
+        amounts = [read_amount(line.amount) for line in content.lines] if is_grouped else []
         known = [amount for amount in amounts if amount is not None]
         currency = content.lines[0].currency if content.lines else None
         scale = minor_units(currency) if currency else None
@@ -73,20 +79,23 @@ class Attributed:
             sub_type=sub_type,
             attributes=content.attributes,
             line_attributes=tuple(line.attributes for line in content.lines),
-            carried=carried_fields(content),
+            carried=carried_fields(content) if is_grouped else frozenset(),
             amount_total=sum(known, Decimal(0)) if known and len(known) == len(amounts) else None,
             exempt=content.reversal is not None or content.kind is PostingKind.MESSAGE,
             scale=AMOUNT_SCALE if scale is None else scale,
         )
 
 
-_LINE_CARRIERS: Mapping[str, tuple[str, ...]] = {
-    "line.amount": ("amount",),
-    "line.coaCode": ("coa_code",),
-    "line.projectCode": ("project_code",),
-    "line.administrativeHierarchyCode": ("administrative_hierarchy_code",),
-    "line.departmentCode": ("department_code",),
-    "line.period": ("period_start", "period_end"),
+# Each asks a line for two fields, as only then the answer is always a tuple.
+_LINE_CARRIERS: Mapping[str, Callable[[LineDraft], tuple[object, object]]] = {
+    "line.amount": attrgetter("amount", "amount"),
+    "line.coaCode": attrgetter("coa_code", "coa_code"),
+    "line.projectCode": attrgetter("project_code", "project_code"),
+    "line.administrativeHierarchyCode": attrgetter(
+        "administrative_hierarchy_code", "administrative_hierarchy_code"
+    ),
+    "line.departmentCode": attrgetter("department_code", "department_code"),
+    "line.period": attrgetter("period_start", "period_end"),
 }
 
 
@@ -100,16 +109,14 @@ def carried_fields(content: Content) -> frozenset[str]:
         for attachment in content.attachments
         if attachment.kind is AttachmentKind.DOCUMENT and attachment.role
     }
-    carried.update(name for name, filled in _body_carriers(content) if filled)
-    for name, fields in _LINE_CARRIERS.items():
-        filled = all(getattr(line, each) for line in content.lines for each in fields)
-        if content.lines and filled:
-            carried.add(name)
+    carried.add("body.eventTime")
+    if content.reference_id:
+        carried.add("body.referenceId")
+    if content.lines:
+        carried.update(
+            name for name, filled in _LINE_CARRIERS.items() if all(map(all, map(filled, content.lines)))
+        )
     return frozenset(carried)
-
-
-def _body_carriers(content: Content) -> list[tuple[str, bool]]:
-    return [("body.eventTime", True), ("body.referenceId", bool(content.reference_id))]
 
 
 def check_attributes(posting: Attributed, policy: AttributePolicy) -> Findings:
@@ -131,10 +138,18 @@ def check_attributes(posting: Attributed, policy: AttributePolicy) -> Findings:
     return Findings(errors + found, unknown)
 
 
-def _places(posting: Attributed) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Value]]]:
-    yield ("attributes",), posting.attributes
-    for index, values in enumerate(posting.line_attributes):
-        yield ("lines", index, "attributes"), values
+def _places(posting: Attributed) -> list[tuple[tuple[str | int, ...], Mapping[str, Value]]]:
+    """Where there are attributes at all."""
+    found: list[tuple[tuple[str | int, ...], Mapping[str, Value]]] = []
+    if posting.attributes:
+        found.append((("attributes",), posting.attributes))
+    if any(posting.line_attributes):
+        found += [
+            (("lines", index, "attributes"), values)
+            for index, values in enumerate(posting.line_attributes)
+            if values
+        ]
+    return found
 
 
 def _shape_problems(path: tuple[str | int, ...], values: Mapping[str, Value]) -> list[Problem]:
@@ -142,7 +157,7 @@ def _shape_problems(path: tuple[str | int, ...], values: Mapping[str, Value]) ->
     problems = [
         Problem(Code.ATTRIBUTE_KEY, told, (*path, key[:KEY_LENGTH_MAX]))
         for key in values
-        if not _KEY.fullmatch(key)
+        if key not in load().attributes and not _KEY.fullmatch(key)
     ]
     if _is_too_large(values):
         problems.append(Problem(Code.ATTRIBUTES_SIZE, f"more than {SIZE_BYTES_MAX} bytes of JSON", path))
@@ -169,37 +184,54 @@ def _unknown(posting: Attributed) -> list[Problem]:
     ]
 
 
-def _group_problems(posting: Attributed) -> list[Problem]:
+def _group_problems(posting: Attributed) -> Sequence[Problem]:
     """Process and group must be known, belong together, and fit sub-type and major type (spec 3.3)."""
+    unknown: list[Problem] = []
+    process, group = posting.process, posting.attribute_group
+    if process is not None and process not in load().processes:
+        told = "the catalogue does not know this process"
+        unknown.append(Problem(Code.ATTRIBUTE_GROUP, told, ("process",)))
+        # What is not known fits no group, and asks for nothing by itself.
+        process = NOT_KNOWN
+    if group is not None and group not in load().groups:
+        told = "the catalogue does not know this attribute group"
+        unknown.append(Problem(Code.ATTRIBUTE_GROUP, told, ("attributeGroup",)))
+        group = None
+    return [*unknown, *_misfits(process, group, posting.major_type, posting.sub_type)]
+
+
+@lru_cache(maxsize=4096)  # of the catalogue's own names alone
+def _misfits(
+    process_key: str | None, group_key: str | None, major_type: MajorType, sub_type: SubType
+) -> tuple[Problem, ...]:
+    group, process = load().groups.get(group_key or ""), load().processes.get(process_key or "")
     told: list[tuple[str, str]] = []
-    process = load().processes.get(posting.process or "")
-    group = load().groups.get(posting.attribute_group or "")
-    if posting.process is not None and process is None:
-        told.append(("process", "the catalogue does not know this process"))
-    if posting.attribute_group is not None and group is None:
-        told.append(("attributeGroup", "the catalogue does not know this attribute group"))
     if group is not None:
-        told += [("attributeGroup", each) for each in _misfits(posting, group)]
+        told += [
+            ("attributeGroup", each) for each in _group_misfits(process_key, group, major_type, sub_type)
+        ]
     elif process is not None:
-        told += [("process", each) for each in _process_misfits(posting, process)]
-    return [Problem(Code.ATTRIBUTE_GROUP, message, (name,)) for name, message in told]
+        told += [("process", each) for each in _process_misfits(process, major_type, sub_type)]
+    return tuple(Problem(Code.ATTRIBUTE_GROUP, message, (name,)) for name, message in told)
 
 
-def _misfits(posting: Attributed, group: AttributeGroup) -> Iterator[str]:
-    if posting.process not in (None, group.process):
+def _group_misfits(
+    process: str | None, group: AttributeGroup, major_type: MajorType, sub_type: SubType
+) -> Iterator[str]:
+    if process not in (None, group.process):
         yield f"{group.key} belongs to the process {group.process}"
-    if posting.sub_type is not group.sub_type:
-        yield f"{group.key} is for the sub-type {group.sub_type}, not {posting.sub_type}"
-    if posting.major_type not in group.major_types:
-        yield f"{group.key} is not for {posting.major_type}"
+    if sub_type is not group.sub_type:
+        yield f"{group.key} is for the sub-type {group.sub_type}, not {sub_type}"
+    if major_type not in group.major_types:
+        yield f"{group.key} is not for {major_type}"
 
 
-def _process_misfits(posting: Attributed, process: Process) -> Iterator[str]:
+def _process_misfits(process: Process, major_type: MajorType, sub_type: SubType) -> Iterator[str]:
     sub_types = {group.sub_type for group in load().groups_of(process.key)}
-    if sub_types and posting.sub_type not in sub_types:
-        yield f"no step of {process.key} posts a {posting.sub_type}"
-    if posting.major_type not in process.major_types:
-        yield f"{process.key} is not for {posting.major_type}"
+    if sub_types and sub_type not in sub_types:
+        yield f"no step of {process.key} posts a {sub_type}"
+    if major_type not in process.major_types:
+        yield f"{process.key} is not for {major_type}"
 
 
 def _type_problems(posting: Attributed) -> list[Problem]:
@@ -281,9 +313,11 @@ def _contradiction(
 ) -> str | None:
     attribute = load().attributes.get(key)
     formula = FORMULAS[attribute.check] if attribute and attribute.check else ()
+    if not formula:
+        return None
     stated = _number(values[key], scale)
     terms = [(term, _number(values.get(term.key), scale, carried.get(term.key))) for term in formula]
-    if not terms or stated is None or any(number is None for _, number in terms):
+    if stated is None or any(number is None for _, number in terms):
         return None
     due = sum((term.sign * number for term, number in terms if number is not None), Decimal(0))
     if stated == due:

@@ -24,12 +24,14 @@ def named_in_batch(drafts: Sequence[Draft], facts: Facts) -> set[Reference]:
 
 def book(item: Draft, facts: Facts, named: set[Reference]) -> None:
     """Book an item without problems: what it takes back, what it draws, and itself as a parent."""
+    own = (facts.caller.system_id, item.content.reference_id)
     if item.content.reversal is not None:
         _take_back(item, facts)
+    elif not (item.content.links or facts.waiting or own in named):
+        return
     else:
         for key, amount in drawn_by(item, facts):
             facts.drawn[key] = facts.drawn.get(key, Decimal(0)) + amount
-    own = (facts.caller.system_id, item.content.reference_id)
     waits = {each for link in item.content.links for each in facts.waits(link)}
     for waiting in facts.waiting.values():
         if own in waiting:

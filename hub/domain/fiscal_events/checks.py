@@ -13,6 +13,7 @@ from hub.domain.fiscal_events.content import read_amount
 from hub.domain.fiscal_events.drafts import Draft
 from hub.domain.fiscal_events.facts import Facts
 from hub.domain.fiscal_events.model import AttachmentKind, LineDraft, Link, OriginSignature, Posting
+from hub.domain.fiscal_events.placing import Placed
 from hub.domain.fiscal_events.rules import check_content, takes
 from hub.domain.fiscal_events.seals import BatchSeal, unsigned
 from hub.domain.fiscal_events.vocabulary import (
@@ -24,7 +25,7 @@ from hub.domain.fiscal_events.vocabulary import (
     coa_side_matches,
     relation_problem,
 )
-from hub.domain.reference import Registry, ResolvedEntry, Status
+from hub.domain.reference import Registry, Status
 from hub.domain.registry import Policy, SystemRole, SystemStatus, TenantStatus
 from hub.errors import Problem, RequestProblem
 from hub.signing import (
@@ -32,6 +33,7 @@ from hub.signing import (
     Purpose,
     SignatureInvalid,
     Statement,
+    StatementForm,
     instant_text,
     verify,
     verify_statement,
@@ -55,6 +57,8 @@ def check(item: Draft, facts: Facts) -> None:
         _left_uncovered(item, facts)
     else:
         item.problems += _receivers(item, facts)
+        day = facts.local_day(item.content.event_time)
+        item.placed = [facts.places.of(line, day) for line in item.content.lines]
         for i, line in enumerate(item.content.lines):
             _codes(item, facts, i, line)
     item.problems += _signature(item, facts)
@@ -135,33 +139,36 @@ CODES = (
 )
 
 
-def _is_usable(item: Draft, entry: ResolvedEntry | None) -> bool:
-    """Known and in use on the event's day; what was posted under a code can be taken back after it retired."""
-    return entry is not None and (entry.status is Status.ACTIVE or item.content.reversal is not None)
-
-
 def _codes(item: Draft, facts: Facts, i: int, line: LineDraft) -> None:
-    resolved = facts.resolved[facts.local_day(item.content.event_time)]
-    for kind, attribute, name, code in CODES:
-        text: str | None = getattr(line, attribute)
-        if text and not _is_usable(item, resolved.get(kind, text)):
-            item.problems.append(
-                Problem(code, f"{text[:TEXT_SHOWN_MAX]!r}: {code.summary}", ("content", "lines", i, name))
-            )
-    if line.coa_code and (head := resolved.get(Registry.COA, line.coa_code)) is not None:
-        _side(item, facts, i, head.code)
-    if line.project_code and (project := resolved.get(Registry.PROJECT, line.project_code)) is not None:
+    """Every code known and in use on the event's day; a reversal is not asked, as codes may have retired since."""
+    placed = item.placed[i]
+    if not placed.is_sound:
+        item.problems += _unusable(placed, i, line)
+    if placed.major_head is not None:
+        _side(item, facts, i, placed.major_head)
+    if not placed.is_sound and (project := placed.entries.get(Registry.PROJECT)) is not None:
         stage = project.attributes.get("lifecycle")
         at = ("content", "lines", i, "projectCode")
-        if stage == "CLOSED" and item.content.reversal is None:
+        if stage == "CLOSED":
             item.problems.append(Problem(Code.PROJECT_CLOSED, Code.PROJECT_CLOSED.summary, at))
         elif stage == "COMPLETED":
             item.warnings.append(Problem(Code.PROJECT_COMPLETED, Code.PROJECT_COMPLETED.summary, at))
 
 
-def _side(item: Draft, facts: Facts, i: int, head: str) -> None:
+def _unusable(placed: Placed, i: int, line: LineDraft) -> Iterator[Problem]:
+    for kind, attribute, name, code in CODES:
+        text: str | None = getattr(line, attribute)
+        if not text:
+            continue
+        entry = placed.entries[kind]
+        if entry is None or entry.status is not Status.ACTIVE:
+            told = f"{text[:TEXT_SHOWN_MAX]!r}: {code.summary}"
+            yield Problem(code, told, ("content", "lines", i, name))
+
+
+def _side(item: Draft, facts: Facts, i: int, major_head: str) -> None:
     """The head's side of the accounts against the major type: a warning, or an error by policy."""
-    if coa_side_matches(head.partition("-")[0], item.content.major_type) is not False:
+    if coa_side_matches(major_head, item.content.major_type) is not False:
         return
     code = Code.COA_MAJOR_TYPE_MISMATCH
     found = Problem(code, code.summary, ("content", "lines", i, "coaCode"))
@@ -286,15 +293,15 @@ def _signature(item: Draft, facts: Facts) -> Iterator[Problem]:
     if item.seal is not None:
         yield from _batch_signature(item.seal, facts)
         return
-    statement = statement_of(item, facts)
     if item.holds is None:
-        yield from check_signature(facts, sent, statement, content=item.framed)
+        message = statement_of(item, facts)
+        yield from _judge(facts, sent, lambda key: verify(key, message, sent.e_sign))
     else:
         yield from _judge(facts, sent, lambda _: _as_verified(item))
 
 
 def _as_verified(item: Draft) -> None:
-    """What a thread found; the statement speaks of this content, as its digest was taken from it."""
+    """What a thread found."""
     if not item.holds:
         raise SignatureInvalid.because("MISMATCH", "the signature is not this key's over these bytes")
 
@@ -312,19 +319,27 @@ def _batch_signature(seal: BatchSeal, facts: Facts) -> tuple[Problem, ...]:
     return seal.found
 
 
-def statement_of(item: Draft, facts: Facts) -> Statement:
-    """What the sender's key signs about this draft; made once."""
+def statement_of(item: Draft, facts: Facts) -> bytes:
+    """What the sender's key signs about this draft; made once.
+
+    It speaks of the draft's own bytes, as the digest in it was taken from them.
+    """
     assert item.digest is not None
-    sent = item.command.signature
     if item.statement is None:
-        item.statement = Statement(
-            body_digest=item.digest,
-            comments="",
-            key_id=f"sgk_{sent.key_id}",
-            purpose=Purpose.ORIGIN,
-            signed_at=instant_text(sent.signed_at),
-            system=facts.caller.unique_id,
-        )
+        sent = item.command.signature
+        form = facts.statements.get((sent.key_id, sent.signed_at))
+        if form is None:
+            form = facts.statements[sent.key_id, sent.signed_at] = StatementForm(
+                Statement(
+                    body_digest=item.digest,
+                    comments="",
+                    key_id=f"sgk_{sent.key_id}",
+                    purpose=Purpose.ORIGIN,
+                    signed_at=instant_text(sent.signed_at),
+                    system=facts.caller.unique_id,
+                )
+            )
+        item.statement = form.bytes(item.digest)
     return item.statement
 
 

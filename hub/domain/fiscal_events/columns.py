@@ -7,20 +7,23 @@ The text of a statement is constant, so that each connection prepares it once, w
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB, TIMESTAMP, UUID
 
 from hub.domain.fiscal_events import tables
 from hub.domain.fiscal_events.model import Line, Package, Posting, Signature, StoredReceipt
 
 Column = list[Any]
+# A receipt, and the tenant it belongs to.
+Issued = tuple[uuid.UUID, StoredReceipt]
 # How a column travels: the array's element type, and what its values are cast to where that is another one.
 _TRAVELS: Sequence[tuple[type[Any], str, str]] = (
     (UUID, "uuid", ""),
@@ -53,8 +56,8 @@ def _writer(column: sa.Column[Any]) -> Callable[[Any], Any] | None:
 class Rows:
     """The rows of one table out of values of one class, whose fields are named as the columns are."""
 
-    def __init__(self, table: sa.Table, kind: type[Any] | None = None) -> None:
-        names = [each.name for each in fields(kind)] if kind is not None else list(table.c.keys())
+    def __init__(self, table: sa.Table, kind: type[Struct] | None = None) -> None:
+        names = list(kind.__struct_fields__) if kind is not None else list(table.c.keys())
         self.table = table
         # Of its own the value does not know whose it is, unless it is the posting: the package says so.
         self.is_owned = "tenant_id" not in names
@@ -131,7 +134,9 @@ def key_columns(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
     return [[row[name] for row in rows] for name in KEY_NAMES]
 
 
-def whole_columns(packages: Sequence[Package], keys: Sequence[Mapping[str, Any]]) -> list[Any]:
+def whole_columns(
+    packages: Sequence[Package], keys: Sequence[Mapping[str, Any]], issued: Sequence[Issued]
+) -> list[Any]:
     """The parameters of ``INSERT_WHOLE``."""
     tenants = [package.posting.tenant_id for package in packages]
     lines = [line for package in packages for line in package.lines]
@@ -141,7 +146,7 @@ def whole_columns(packages: Sequence[Package], keys: Sequence[Mapping[str, Any]]
         *key_columns(keys),
         *LINES.columns(lines, owners),
         *SIGNATURES.columns([package.origin for package in packages], tenants),
-        *RECEIPTS.columns([package.receipt for package in packages], tenants),
+        *RECEIPTS.columns([receipt for _, receipt in issued], [tenant_id for tenant_id, _ in issued]),
         len(packages),
         len(keys),
     ]

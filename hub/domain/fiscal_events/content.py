@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from hub.codes import Code
@@ -15,6 +16,7 @@ from hub.kit.money import minor_units
 from hub.signing import Domain, NotCanonical, SigningError, amount_text, compact, frame, instant_text
 
 AMOUNT_LENGTH_MAX = 40
+NORMAL_SCALE = 2
 _NORMAL = re.compile(r"(?:0|[1-9][0-9]{0,14})\.[0-9]{2}")
 DOMAINS = {PostingKind.EVENT: Domain.EVENT, PostingKind.MESSAGE: Domain.MESSAGE}
 SIGNING_CODES = {
@@ -112,24 +114,28 @@ def _reversal(reversal: Reversal) -> dict[str, Any]:
 
 
 def _line(line: LineDraft) -> dict[str, Any]:
-    return compact(
-        {
-            "lineNo": line.line_no,
-            "amount": normal_amount(line.amount, line.currency),
-            "currency": line.currency,
-            "coaCode": line.coa_code,
-            "locationCode": line.location_code,
-            "programCode": line.program_code,
-            "projectCode": line.project_code,
-            "administrativeHierarchyCode": line.administrative_hierarchy_code,
-            "departmentCode": line.department_code,
-            "periodStart": line.period_start.isoformat() if line.period_start else None,
-            "periodEnd": line.period_end.isoformat() if line.period_end else None,
-            "tags": [tag_members(tag) for tag in line.tags],
-            "attributes": dict(line.attributes),
-            "reversesLineNo": line.reverses_line_no,
-        }
-    )
+    stated = {
+        "lineNo": line.line_no,
+        "amount": normal_amount(line.amount, line.currency),
+        "currency": line.currency,
+        "coaCode": line.coa_code,
+        "locationCode": line.location_code,
+        "programCode": line.program_code,
+        "projectCode": line.project_code,
+        "administrativeHierarchyCode": line.administrative_hierarchy_code,
+        "departmentCode": line.department_code,
+        "reversesLineNo": line.reverses_line_no,
+    }
+    made: dict[str, Any] = {name: member for name, member in stated.items() if member is not None}
+    if line.period_start:
+        made["periodStart"] = line.period_start.isoformat()
+    if line.period_end:
+        made["periodEnd"] = line.period_end.isoformat()
+    if line.tags:
+        made["tags"] = [tag_members(tag) for tag in line.tags]
+    if line.attributes:
+        made["attributes"] = dict(line.attributes)
+    return made
 
 
 def tag_members(tag: Tag) -> dict[str, Any]:
@@ -161,15 +167,24 @@ def _attachment(attachment: Attachment) -> dict[str, Any]:
 
 def read_amount(text: str | None) -> Decimal | None:
     """The exact decimal a text writes in plain notation (``-12.50``), or None."""
-    if text is not None and _NORMAL.fullmatch(text):
-        return Decimal(text)
-    if (
-        text is None
-        or len(text) > AMOUNT_LENGTH_MAX
-        or not text.removeprefix("-").replace(".", "", 1).isdecimal()
-    ):
+    if text is None or len(text) > AMOUNT_LENGTH_MAX:
         return None
-    if not text.isascii() or text.removeprefix("-").startswith(".") or text.endswith("."):
+    return _read_amount(text)
+
+
+def is_normal(text: str | None) -> bool:
+    """Whether an amount is written as almost all are: not negative, below 10^15, with two decimal places."""
+    return text is not None and _NORMAL.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=8192)  # the rules, the catalogue and the packing each ask for every amount of a batch
+def _read_amount(text: str) -> Decimal | None:
+    if _NORMAL.fullmatch(text):
+        return Decimal(text)
+    digits = text.removeprefix("-")
+    if not digits.replace(".", "", 1).isdecimal() or not text.isascii():
+        return None
+    if digits.startswith(".") or text.endswith("."):
         return None
     try:
         return Decimal(text)
@@ -180,7 +195,7 @@ def read_amount(text: str | None) -> Decimal | None:
 def normal_amount(text: str | None, currency: str | None) -> str | None:
     """The amount at its currency's scale; as sent where it cannot be normalised (the rules refuse it)."""
     scale = minor_units(currency) if currency else None
-    if text is not None and scale == 2 and _NORMAL.fullmatch(text):  # noqa: PLR2004 - as almost all are sent
+    if scale == NORMAL_SCALE and is_normal(text):
         return text
     amount = read_amount(text)
     if amount is None or scale is None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from hub.domain.fiscal_events import content as contents
 from hub.domain.fiscal_events.model import Content, Post, Posting, Verdict
+from hub.domain.fiscal_events.placing import Placed
 from hub.domain.fiscal_events.seals import BatchSeal, shared_signature
 from hub.domain.fiscal_events.vocabulary import Classification, PostingKind, Qualifier
 from hub.domain.registry import SystemCaller, Tenant
 from hub.errors import InvalidInput, Problem
 from hub.kit.ids import new_id
-from hub.signing import Digest, Statement, content_digest
+from hub.signing import Digest, content_digest
 
 
 @dataclass(slots=True)
@@ -28,13 +31,14 @@ class Draft:
     id: uuid.UUID = field(default_factory=new_id)
     framed: bytes = b""
     digest: Digest | None = None
-    statement: Statement | None = None
+    statement: bytes | None = None
     holds: bool | None = None
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     verdict: Verdict | None = None
     twin: Draft | None = None
     seal: BatchSeal | None = None
+    placed: list[Placed] = field(default_factory=list)
     place: int = 0
 
     @property
@@ -45,14 +49,18 @@ class Draft:
 
 def complete(content: Content, caller: SystemCaller, tenant: Tenant) -> Content:
     """Fill in what the sender may leave out, so that signed bytes always say it in full."""
+    lines = content.lines
+    if not all(line.currency is not None for line in lines):
+        lines = tuple(
+            line if line.currency is not None else replace(line, currency=tenant.currency) for line in lines
+        )
+    elif content.sender and content.government:
+        return content
     return replace(
         content,
         sender=content.sender or caller.unique_id,
         government=content.government or tenant.code,
-        lines=tuple(
-            line if line.currency is not None else replace(line, currency=tenant.currency)
-            for line in content.lines
-        ),
+        lines=lines,
     )
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub.db import Read, Transaction
@@ -20,13 +19,14 @@ from hub.domain.fiscal_events.model import (
     AttachmentKind,
     Balance,
     Line,
-    LineDraft,
     Link,
     Posting,
 )
+from hub.domain.fiscal_events.placing import REGISTRIES, Codes, Places, codes_of
 from hub.domain.fiscal_events.vocabulary import Relation
-from hub.domain.reference import Registry, Resolved
+from hub.domain.reference import Spans
 from hub.domain.registry import SigningKey, System, SystemCaller, Tenant
+from hub.signing import ReceiptForm, StatementForm
 
 SHA256_HEX = 64
 Reference = tuple[uuid.UUID, str]
@@ -52,8 +52,9 @@ class Facts:
     draws_on: dict[uuid.UUID, set[tuple[uuid.UUID, Relation]]] = field(default_factory=dict)
     waiting: dict[uuid.UUID, set[Reference]] = field(default_factory=dict)
     documents: dict[bytes, tuple[str, int]] = field(default_factory=dict)
-    resolved: dict[date, Resolved] = field(default_factory=dict)
-    placed: dict[tuple[date | str | None, ...], dict[str, Any]] = field(default_factory=dict)
+    statements: dict[tuple[uuid.UUID, datetime], StatementForm] = field(default_factory=dict)
+    receipts: dict[str, ReceiptForm] = field(default_factory=dict)
+    places: Places = field(default_factory=lambda: Places(Spans({})))
 
     def local_day(self, instant: datetime) -> date:
         """The government's own calendar day of an instant (its UTC day at the ends of the calendar)."""
@@ -197,22 +198,17 @@ async def _find_balances(read: Read, facts: Facts, drafts: Sequence[Draft]) -> N
 
 async def _resolve_codes(read: Read, facts: Facts, drafts: Sequence[Draft]) -> None:
     """Registry codes, checked as of each posting's own day (spec 11.2); a reversal keeps its original's."""
-    wanted: dict[date, dict[Registry, set[str]]] = {}
+    days: set[date] = set()
+    combined: set[Codes] = set()
     for item in drafts:
-        on_day = wanted.setdefault(facts.local_day(item.content.event_time), {})
-        for line in item.content.lines if item.content.reversal is None else ():
-            for kind, code in _codes(line):
-                if code:
-                    on_day.setdefault(kind, set()).add(code)
-    facts.resolved = await reference.resolve_days(read, facts.tenant.id, wanted)
-
-
-def _codes(line: LineDraft) -> tuple[tuple[Registry, str | None], ...]:
-    return (
-        (Registry.COA, line.coa_code),
-        (Registry.LOCATION, line.location_code),
-        (Registry.PROGRAM, line.program_code),
-        (Registry.PROJECT, line.project_code),
-        (Registry.ADMIN, line.administrative_hierarchy_code),
-        (Registry.DEPARTMENT, line.department_code),
-    )
+        if item.content.reversal is None:
+            days.add(facts.local_day(item.content.event_time))
+            combined.update(map(codes_of, item.content.lines))
+    if not days:
+        return
+    wanted = {
+        kind: {code for code in codes if code}
+        for kind, codes in zip(REGISTRIES, zip(*combined, strict=True), strict=False)
+    }
+    spans = await reference.resolve_span(read, facts.tenant.id, wanted, min(days), max(days))
+    facts.places = Places(spans)

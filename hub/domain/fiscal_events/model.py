@@ -10,6 +10,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from hub.domain.fiscal_events.vocabulary import (
     Classification,
     MajorType,
@@ -52,8 +55,7 @@ class BatchMode(StrEnum):
     PER_ITEM = "PER_ITEM"
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(Struct, frozen=True, gc=False):
     """A line's share in a cross-cutting budget (spec 15.1); ``share`` is text with up to four decimals."""
 
     scheme: str
@@ -62,8 +64,7 @@ class Tag:
     target_segment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LineDraft:
+class LineDraft(Struct, frozen=True, gc=False):
     """One amount on one head of account, as sent. ``amount`` is the client's text; None where it was left out."""
 
     line_no: int
@@ -78,12 +79,11 @@ class LineDraft:
     period_start: date | None = None
     period_end: date | None = None
     tags: tuple[Tag, ...] = ()
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = msgspec.field(default_factory=dict)
     reverses_line_no: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True, gc=False):
     """A link to an earlier posting: by id, or by its sender and the sender's own reference."""
 
     relation: Relation
@@ -93,8 +93,7 @@ class Link:
     reference_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(Struct, frozen=True, gc=False):
     """A key-value pair, or a document named by digest and media type."""
 
     kind: AttachmentKind
@@ -107,8 +106,7 @@ class Attachment:
     sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reversal:
+class Reversal(Struct, frozen=True, gc=False):
     """Which posting is taken back, how far and why (spec 8)."""
 
     posting_id: uuid.UUID
@@ -118,8 +116,7 @@ class Reversal:
     comment: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True, gc=False):
     """Everything that is digested and signed, typed (spec 3.2 to 3.5)."""
 
     kind: PostingKind
@@ -141,12 +138,11 @@ class Content:
     links: tuple[Link, ...] = ()
     reversal: Reversal | None = None
     lines: tuple[LineDraft, ...] = ()
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = msgspec.field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OriginSignature:
+class OriginSignature(Struct, frozen=True, gc=False):
     """The sender's own seal over the content: which key, when, and the 64 bytes."""
 
     key_id: uuid.UUID
@@ -154,8 +150,7 @@ class OriginSignature:
     e_sign: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True, gc=False):
     """Post one event or message. ``validate_only`` runs everything but the storing.
 
     ``signed_in_batch``: the signature is over the root of the batch this item comes in; all its items share it then.
@@ -225,14 +220,18 @@ class AddSignature:
 # What the hub keeps.
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True, gc=False):
     """A stored line: exact amount, normalised codes, and the registry versions they were checked against."""
 
     posting_id: uuid.UUID
     line_no: int
     amount: Decimal
     currency: str
+    period_start: date
+    period_end: date
+    tags: tuple[Mapping[str, Any], ...]
+    attributes: Mapping[str, Any]
+    reverses_line_no: int | None
     coa_code: str | None
     coa_version_id: uuid.UUID | None
     location_code: str | None
@@ -248,15 +247,9 @@ class Line:
     department_code: str | None
     department_path: str | None
     department_version_id: uuid.UUID | None
-    period_start: date
-    period_end: date
-    tags: tuple[Mapping[str, Any], ...]
-    attributes: Mapping[str, Any]
-    reverses_line_no: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(Struct, frozen=True, gc=False):
     """A stored posting's header and body, without its lists (these are read beside it)."""
 
     tenant_id: uuid.UUID
@@ -303,8 +296,7 @@ class Posting:
         return public_id(PREFIXES[self.kind], self.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
+class Receiver(Struct, frozen=True, gc=False):
     """One system a posting is addressed to."""
 
     posting_id: uuid.UUID
@@ -314,8 +306,7 @@ class Receiver:
     system: str
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True, gc=False):
     """A stored signature with the statement's bytes as signed.
 
     Where the sender signed a whole batch once, the statement is about the batch's root; the posting stood at
@@ -338,8 +329,7 @@ class Signature:
     batch_path: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredReceipt:
+class StoredReceipt(Struct, frozen=True, gc=False):
     """What the hub signed when it took the posting in."""
 
     posting_id: uuid.UUID
@@ -371,9 +361,8 @@ class StoredAttachment:
     attachment: Attachment
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
-    """Everything one accepted posting stores, ready to insert."""
+class Package(Struct, frozen=True, gc=False):
+    """Everything one accepted posting stores, ready to insert; ``receipt`` is what the hub has still to sign."""
 
     posting: Posting
     lines: tuple[Line, ...]
@@ -381,12 +370,11 @@ class Package:
     links: tuple[tuple[Link, uuid.UUID | None], ...]
     attachments: tuple[Attachment, ...]
     origin: Signature
-    receipt: StoredReceipt
+    receipt: bytes
     idempotency_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True, gc=False):
     """What became of one item: the posting (stored now, or before), or the problems found."""
 
     outcome: PostOutcome

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from hub.domain.fiscal_events import checks, rules
+from hub.domain.fiscal_events import checks, placing, rules
 from hub.domain.fiscal_events.content import read_amount, tag_members
 from hub.domain.fiscal_events.drafts import Draft, classification_of
 from hub.domain.fiscal_events.facts import Facts
@@ -18,39 +16,20 @@ from hub.domain.fiscal_events.model import (
     Posting,
     Receiver,
     Signature,
-    StoredReceipt,
 )
 from hub.domain.fiscal_events.vocabulary import check_types
-from hub.domain.reference import Registry, Resolved
 from hub.errors import Problem
 from hub.kit.ids import new_id
 from hub.means import Means
-from hub.signing import Purpose, Receipt, seal
+from hub.signing import Purpose, Receipt, ReceiptForm
 
 WARNINGS_MAX = 100
-CODE_FIELDS = (
-    "coa_code",
-    "coa_version_id",
-    "location_code",
-    "location_path",
-    "location_version_id",
-    "program_code",
-    "program_version_id",
-    "project_code",
-    "project_version_id",
-    "administrative_hierarchy_code",
-    "administrative_hierarchy_path",
-    "administrative_version_id",
-    "department_code",
-    "department_path",
-    "department_version_id",
-)
 
 
 def pack(item: Draft, facts: Facts, means: Means) -> Package:
     """Everything this posting stores; the draft has no problems left."""
     assert item.digest is not None
-    lines = tuple(_line(item, facts, line) for line in item.content.lines)
+    lines = _lines(item, facts)
     posting = _posting(item, facts, lines)
     return Package(
         posting=posting,
@@ -73,7 +52,7 @@ def _origin(item: Draft, facts: Facts) -> Signature:
     """The sender's own seal: over this posting alone, or over its batch and then with the way to the batch's root."""
     sent, seal = item.command.signature, item.seal
     if seal is None:
-        statement, proof = checks.statement_of(item, facts).bytes(), None
+        statement, proof = checks.statement_of(item, facts), None
     else:
         assert seal.statement is not None
         statement, proof = seal.statement.bytes(), seal.proof(item.place)
@@ -97,7 +76,7 @@ def _origin(item: Draft, facts: Facts) -> Signature:
 
 def posting_of(item: Draft, facts: Facts) -> Posting:
     """The posting a draft without problems becomes."""
-    return _posting(item, facts, tuple(_line(item, facts, line) for line in item.content.lines))
+    return _posting(item, facts, _lines(item, facts))
 
 
 def _posting(item: Draft, facts: Facts, lines: tuple[Line, ...]) -> Posting:
@@ -157,105 +136,54 @@ def _warning(problem: Problem) -> dict[str, Any]:
     return {"code": problem.code.value, "message": problem.message, "path": list(problem.path)}
 
 
-def _line(item: Draft, facts: Facts, line: LineDraft) -> Line:
+def _lines(item: Draft, facts: Facts) -> tuple[Line, ...]:
+    lines, reversal = item.content.lines, item.content.reversal
+    if reversal is None:
+        return tuple(_line(item, line, place.values) for line, place in zip(lines, item.placed, strict=True))
+    originals = facts.lines[reversal.posting_id]
+    return tuple(_line(item, line, _repeated(originals, line)) for line in lines)
+
+
+def _line(item: Draft, line: LineDraft, codes: tuple[Any, ...]) -> Line:
     amount = read_amount(line.amount)
     assert amount is not None
     assert line.currency is not None
     assert line.period_start is not None
     assert line.period_end is not None
-    reversal = item.content.reversal
-    if reversal is not None:
-        codes = _repeated(facts.lines[reversal.posting_id], line)
-    else:
-        codes = _looked_up(facts, facts.local_day(item.content.event_time), line)
     return Line(
-        posting_id=item.id,
-        line_no=line.line_no,
-        amount=rules.at_scale(amount, line.currency),
-        currency=line.currency,
-        **codes,
-        period_start=line.period_start,
-        period_end=line.period_end,
-        tags=tuple(tag_members(tag) for tag in line.tags),
-        attributes=dict(line.attributes),
-        reverses_line_no=line.reverses_line_no,
+        item.id,
+        line.line_no,
+        rules.at_scale(amount, line.currency),
+        line.currency,
+        line.period_start,
+        line.period_end,
+        tuple(map(tag_members, line.tags)),
+        dict(line.attributes),
+        line.reverses_line_no,
+        *codes,
     )
 
 
-def _repeated(originals: list[Line], line: LineDraft) -> dict[str, Any]:
+def _repeated(originals: list[Line], line: LineDraft) -> tuple[Any, ...]:
     """The codes, paths and versions of the line that is taken back: what was valid then stays so."""
     (source,) = (each for each in originals if each.line_no == line.reverses_line_no)
-    return {name: getattr(source, name) for name in CODE_FIELDS}
+    return placing.repeated(source)
 
 
-def _looked_up(facts: Facts, day: date, line: LineDraft) -> dict[str, Any]:
-    """The normalised codes, paths and versions of a line; lines of a batch that name the same codes share them."""
-    key = (
-        day,
-        line.coa_code,
-        line.location_code,
-        line.program_code,
-        line.project_code,
-        line.administrative_hierarchy_code,
-        line.department_code,
-    )
-    found = facts.placed.get(key)
-    if found is None:
-        found = facts.placed[key] = _codes_of(facts.resolved[day], line)
-    return found
-
-
-def _codes_of(resolved: Resolved, line: LineDraft) -> dict[str, Any]:
-    coa = _entry(resolved, Registry.COA, line.coa_code)
-    location = _entry(resolved, Registry.LOCATION, line.location_code)
-    program = _entry(resolved, Registry.PROGRAM, line.program_code)
-    project = _entry(resolved, Registry.PROJECT, line.project_code)
-    node = _entry(resolved, Registry.ADMIN, line.administrative_hierarchy_code)
-    department = _entry(resolved, Registry.DEPARTMENT, line.department_code)
-    return {
-        "coa_code": coa[0],
-        "coa_version_id": coa[2],
-        "location_code": location[0],
-        "location_path": location[1],
-        "location_version_id": location[2],
-        "program_code": program[0],
-        "program_version_id": program[2],
-        "project_code": project[0],
-        "project_version_id": project[2],
-        "administrative_hierarchy_code": node[0],
-        "administrative_hierarchy_path": node[1],
-        "administrative_version_id": node[2],
-        "department_code": department[0] or node[3],
-        "department_path": department[1] or node[4],
-        "department_version_id": department[2],
-    }
-
-
-def _entry(
-    resolved: Resolved, kind: Registry, code: str | None
-) -> tuple[str | None, str | None, uuid.UUID | None, str | None, str | None]:
-    """Code, path, version, and for administrative nodes the department's code and path."""
-    entry = resolved.get(kind, code) if code else None
-    if entry is None:
-        return None, None, None, None, None
-    return entry.code, entry.path, entry.version_id, entry.department_code, entry.department_path
-
-
-def _receipt(item: Draft, facts: Facts, means: Means) -> StoredReceipt:
-    """The hub's own word that it took these bytes in, at this instant, under this id."""
+def _receipt(item: Draft, facts: Facts, means: Means) -> bytes:
+    """What the hub will sign: that it took these bytes in, at this instant, under this id."""
     assert item.digest is not None
-    receipt = Receipt(
-        posting_id=item.id,
-        content_digest=item.digest,
-        posted_at=facts.now,
-        tenant=facts.tenant.code,
-        system=facts.caller.unique_id,
-        key_id=means.signing_key.key_id,
-    )
-    return StoredReceipt(
-        posting_id=item.id,
-        issued_at=facts.now,
-        key_id=means.signing_key.key_id,
-        statement=receipt.bytes(),
-        signature=seal(means.signing_key, receipt),
-    )
+    key_id = means.signing_key.key_id
+    form = facts.receipts.get(key_id)
+    if form is None:
+        form = facts.receipts[key_id] = ReceiptForm(
+            Receipt(
+                posting_id=item.id,
+                content_digest=item.digest,
+                posted_at=facts.now,
+                tenant=facts.tenant.code,
+                system=facts.caller.unique_id,
+                key_id=key_id,
+            )
+        )
+    return form.bytes(item.id, item.digest)

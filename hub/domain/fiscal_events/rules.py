@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from itertools import chain
 
 from hub.codes import Code
-from hub.domain.fiscal_events.content import read_amount
+from hub.domain.fiscal_events.content import NORMAL_SCALE, is_normal, read_amount
 from hub.domain.fiscal_events.model import Attachment, AttachmentKind, Content, LineDraft, Link, Tag
 from hub.domain.fiscal_events.vocabulary import PostingKind, Qualifier, Relation, SubType
 from hub.errors import Problem
@@ -61,7 +63,7 @@ def check_content(content: Content, now: datetime) -> list[Problem]:
         *_times(content, now),
         *_lists(content),
         *_currencies(content),
-        *(problem for i, line in enumerate(content.lines) for problem in _line(content, i, line)),
+        *chain.from_iterable(_line(content, i, line) for i, line in enumerate(content.lines)),
         *(problem for i, item in enumerate(content.attachments) for problem in _attachment(i, item)),
         *_links(content),
     ]
@@ -91,7 +93,8 @@ def _header(content: Content) -> Iterator[Problem]:
         ("process", content.process, 64),
         ("attributeGroup", content.attribute_group, 64),
     ):
-        yield from (_at(("content", name), problem) for problem in _text(text, limit))
+        if text is not None:
+            yield from (_at(("content", name), problem) for problem in _text(text, limit))
     if content.reversal is not None:
         at = ("content", "reversal", "comment")
         yield from (_at(at, problem) for problem in _text(content.reversal.comment, COMMENT_MAX))
@@ -140,13 +143,19 @@ def _currencies(content: Content) -> Iterator[Problem]:
             yield Problem(Code.CURRENCY, "one currency per posting", ("content", "lines", i, "currency"))
 
 
-def _line(content: Content, i: int, line: LineDraft) -> Iterator[Problem]:
+def _line(content: Content, i: int, line: LineDraft) -> list[Problem]:
+    found = [*_amount(content, line), *_period(line.period_start, line.period_end, _years_max(content))]
     at = ("content", "lines", i)
-    yield from (_at(at, problem) for problem in _amount(content, line))
-    yield from (_at(at, problem) for problem in _period(content, line))
+    problems = [problem.under(*at) for problem in found]
     needs_head = content.kind is PostingKind.EVENT and content.attribute_group not in BEFORE_SANCTION
     if needs_head and not (line.coa_code or "").strip():
-        yield Problem(Code.COA_CODE, Code.COA_CODE.summary, (*at, "coaCode"))
+        problems.append(Problem(Code.COA_CODE, Code.COA_CODE.summary, (*at, "coaCode")))
+    if line.tags:
+        problems += _tags(line, at)
+    return problems
+
+
+def _tags(line: LineDraft, at: tuple[str | int, ...]) -> Iterator[Problem]:
     if len(line.tags) > TAGS_MAX:
         yield Problem(Code.TAG_LIMIT, Code.TAG_LIMIT.summary, (*at, "tags"))
     for j, tag in enumerate(line.tags):
@@ -159,22 +168,26 @@ def _at(prefix: tuple[str | int, ...], problem: Problem) -> Problem:
     return problem.under(*prefix)
 
 
-def _amount(content: Content, line: LineDraft) -> Iterator[Problem]:
+def _amount(content: Content, line: LineDraft) -> list[Problem]:
     amount = read_amount(line.amount)
     if amount is None:
-        yield Problem(Code.AMOUNT, Code.AMOUNT.summary, ("amount",))
-        return
-    if abs(amount) >= AMOUNT_MAX:
-        yield Problem(Code.AMOUNT, "the amount is 10^15 or more", ("amount",))
+        return [Problem(Code.AMOUNT, Code.AMOUNT.summary, ("amount",))]
+    problems: list[Problem] = []
     scale = minor_units(line.currency or "")
+    if amount > 0 and scale == NORMAL_SCALE and is_normal(line.amount):
+        return problems
+    if abs(amount) >= AMOUNT_MAX:
+        problems.append(Problem(Code.AMOUNT, "the amount is 10^15 or more", ("amount",)))
     if scale is not None and not _fits(amount, scale):
-        yield Problem(Code.AMOUNT_SCALE, f"{line.currency} has {scale} decimal places", ("amount",))
-    if content.reversal is not None:
-        return
+        told = f"{line.currency} has {scale} decimal places"
+        problems.append(Problem(Code.AMOUNT_SCALE, told, ("amount",)))
+    if content.reversal is not None or amount > 0:
+        return problems
     if amount < 0 and not (content.sub_type is SubType.ESTIMATE and content.qualifier in MAY_BE_NEGATIVE):
-        yield Problem(Code.NEGATIVE_AMOUNT, Code.NEGATIVE_AMOUNT.summary, ("amount",))
+        problems.append(Problem(Code.NEGATIVE_AMOUNT, Code.NEGATIVE_AMOUNT.summary, ("amount",)))
     if amount == 0 and content.sub_type not in MAY_BE_ZERO:
-        yield Problem(Code.ZERO_AMOUNT, Code.ZERO_AMOUNT.summary, ("amount",))
+        problems.append(Problem(Code.ZERO_AMOUNT, Code.ZERO_AMOUNT.summary, ("amount",)))
+    return problems
 
 
 def _fits(amount: Decimal, scale: int) -> bool:
@@ -192,17 +205,23 @@ def _digits_after_point(amount: Decimal) -> int:
     return max(0, -exponent - trailing)
 
 
-def _period(content: Content, line: LineDraft) -> Iterator[Problem]:
-    for name, day in (("periodStart", line.period_start), ("periodEnd", line.period_end)):
-        if day is None:
-            yield Problem(Code.PERIOD_MISSING, Code.PERIOD_MISSING.summary, (name,))
-    if line.period_start is None or line.period_end is None:
-        return
-    years = 10 if content.sub_type is SubType.PLAN else 5
-    if line.period_end < line.period_start:
-        yield Problem(Code.PERIOD_ORDER, Code.PERIOD_ORDER.summary, ("periodEnd",))
-    elif (limit := _years_later(line.period_start, years)) is not None and line.period_end >= limit:
-        yield Problem(Code.PERIOD_SPAN, Code.PERIOD_SPAN.summary, ("periodEnd",))
+def _years_max(content: Content) -> int:
+    return 10 if content.sub_type is SubType.PLAN else 5
+
+
+@lru_cache(maxsize=4096)  # lines repeat their periods
+def _period(start: date | None, end: date | None, years_max: int) -> tuple[Problem, ...]:
+    if start is None or end is None:
+        return tuple(
+            Problem(Code.PERIOD_MISSING, Code.PERIOD_MISSING.summary, (name,))
+            for name, day in (("periodStart", start), ("periodEnd", end))
+            if day is None
+        )
+    if end < start:
+        return (Problem(Code.PERIOD_ORDER, Code.PERIOD_ORDER.summary, ("periodEnd",)),)
+    if (limit := _years_later(start, years_max)) is not None and end >= limit:
+        return (Problem(Code.PERIOD_SPAN, Code.PERIOD_SPAN.summary, ("periodEnd",)),)
+    return ()
 
 
 def _years_later(day: date, years: int) -> date | None:
@@ -293,9 +312,9 @@ def at_scale(amount: Decimal, currency: str) -> Decimal:
     """The same amount with exactly its currency's decimal places; nothing is ever rounded."""
     scale = minor_units(currency)
     assert scale is not None
-    assert _fits(amount, scale)
     if amount and amount.as_tuple().exponent == -scale:
         return amount
+    assert _fits(amount, scale)
     return Decimal(amount_text(amount, scale))
 
 

@@ -10,10 +10,24 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, any_, bindparam, literal_column, or_
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    null,
+    or_,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from hub.domain.fiscal_events import access, tables
+from hub.domain.fiscal_events.aggregates import Dimension, GroupBy, figures
 from hub.domain.fiscal_events.inbox import InboxState
 from hub.domain.fiscal_events.reading import Order
 from hub.domain.fiscal_events.shapes import Rows
@@ -102,4 +116,38 @@ def inbox(system: SystemCaller, state: InboxState, *, is_after: bool) -> Rows:
         tuple(where),
         (_entry.c.posting_id,),
         policy=access.visible(system, _posting),
+    )
+
+
+def totals(
+    caller: Caller, criteria: Sequence[ColumnElement[bool]], by: Sequence[GroupBy], *, is_after: bool
+) -> Rows:
+    """Figures of visible events that meet the criteria (``aggregates.conditions``), behind ``asked_key_…`` if asked so.
+
+    Their ``id`` is the list of a group's keys and its currency, as JSON.
+    """
+    found = figures(caller, criteria, by)
+    behind = [bindparam(f"asked_key_{i}", type_=Text) for i in range(len(by) + 1)] if is_after else []
+    row = SimpleNamespace(
+        id=func.json_build_array(*found.keys, found.currency),
+        keys=[_key_of(group, value) for group, value in zip(by, found.keys, strict=True)],
+        currency=found.currency,
+        **found.values,
+    )
+    where = (found.behind([cast(part, Text) for part in behind]),) if is_after else ()
+    # The policy stands inside, over the events that are summed.
+    return Rows(row, found.source, (found.source,), where, found.order, policy=true())
+
+
+def _key_of(group: GroupBy, value: ColumnElement[str]) -> SimpleNamespace:
+    """One key of a group as the API shows it; the fiscal year 2021 is labelled 2021-22."""
+    label = value
+    if group.dimension is Dimension.FISCAL_YEAR:
+        following = func.right(cast(cast(value, Integer) + literal_column("1"), Text), literal_column("2"))
+        label = value.concat(literal_column("'-'", Text)).concat(following)
+    return SimpleNamespace(
+        dimension=literal_column(f"'{group.dimension.value}'", Text),
+        level=null() if group.level is None else literal_column(str(int(group.level)), Integer),
+        value=value,
+        label=label,
     )

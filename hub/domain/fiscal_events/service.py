@@ -12,14 +12,27 @@ What the door promises, in order:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from hub.codes import Code
 from hub.db import Transaction
 from hub.domain import registry
-from hub.domain.fiscal_events import access, bookings, checks, replays, reversals, rules, store, storing
+from hub.domain.fiscal_events import (
+    access,
+    bookings,
+    checks,
+    replays,
+    reversals,
+    rules,
+    sealing,
+    store,
+    storing,
+)
 from hub.domain.fiscal_events.drafts import Draft, complete, draft, seal_batch
 from hub.domain.fiscal_events.facts import Facts, gather
 from hub.domain.fiscal_events.model import (
@@ -106,7 +119,7 @@ async def post_groups(
             parts.append(part)
         except Refusal as refused:
             parts.append(refused)
-    await _store(tx, [part for part in parts if isinstance(part, _Part)])
+    await _store(tx, means, [part for part in parts if isinstance(part, _Part)])
     return [
         [part] * len(commands) if isinstance(part, Refusal) else part.outcomes()
         for part, (_, commands) in zip(parts, groups, strict=True)
@@ -141,7 +154,7 @@ class _Part:
 async def _round(tx: Transaction, means: Means, part: _Part, mode: BatchMode) -> list[Verdict]:
     """One try at the whole batch; raises Raced when another transaction got in between."""
     await _prepare(tx, means, part, mode)
-    await _store(tx, [part])
+    await _store(tx, means, [part])
     return [_verdict(item) for item in part.drafts]
 
 
@@ -165,14 +178,19 @@ async def _prepare(tx: Transaction, means: Means, part: _Part, mode: BatchMode) 
     part.packages = [pack(item, facts, means) for item in part.accepted]
 
 
-async def _store(tx: Transaction, parts: Sequence[_Part]) -> None:
-    """Insert what all parts accepted by the same few statements; raises Raced."""
+async def _store(tx: Transaction, means: Means, parts: Sequence[_Part]) -> None:
+    """Insert what all parts accepted by the same few statements, while its receipts are signed; raises Raced."""
     packages = [package for part in parts for package in part.packages]
-    await storing.insert_packages(tx, packages, [row for part in parts for row in part.bindings])
+    signing = asyncio.create_task(sealing.issue(means, packages))
+    try:
+        await storing.insert_packages(tx, packages, [row for part in parts for row in part.bindings], signing)
+    finally:
+        await asyncio.wait([signing])
+    receipts = iter(signing.result())
     for part in parts:
         for item, package in zip(part.accepted, part.packages, strict=True):
             item.verdict = Verdict(
-                PostOutcome.ACCEPTED, package.posting, package.receipt, warnings=_warnings(item)
+                PostOutcome.ACCEPTED, package.posting, next(receipts), warnings=_warnings(item)
             )
 
 
@@ -231,7 +249,9 @@ async def reverse(tx: Transaction, means: Means, caller: Caller, command: Revers
         caller,
         Post(command.idempotency_key, content, command.signature, command.validate_only),
     )
-    return replace(verdict, errors=_of_request(verdict.errors), warnings=_of_request(verdict.warnings))
+    return structs.replace(
+        verdict, errors=_of_request(verdict.errors), warnings=_of_request(verdict.warnings)
+    )
 
 
 def _of_request(problems: Sequence[Problem]) -> tuple[Problem, ...]:
@@ -297,7 +317,7 @@ async def correct(tx: Transaction, means: Means, caller: Caller, command: Correc
         raise type(refused)([problem.under("reversal") for problem in refused.problems]) from refused
     validate_only = command.reversal.validate_only or command.replacement.validate_only
     reversal = Post(command.reversal.idempotency_key, content, command.reversal.signature, validate_only)
-    replacement = replace(
+    replacement = structs.replace(
         command.replacement,
         content=with_replaces(command.replacement.content, request),
         validate_only=validate_only,
@@ -316,7 +336,7 @@ def with_replaces(content: Content, request: ReversalRequest) -> Content:
     link = Link(Relation.REPLACES, request.posting_id, request.posting_prefix)
     if any(x.relation is Relation.REPLACES and x.posting_id == request.posting_id for x in content.links):
         return content
-    return replace(content, links=(*content.links, link))
+    return structs.replace(content, links=(*content.links, link))
 
 
 async def bytes_to_sign(

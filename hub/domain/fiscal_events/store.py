@@ -1,15 +1,16 @@
-"""Rows of postings to dataclasses, and looking up what the rules need to know."""
+"""Rows of postings to values, and looking up what the rules need to know."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
@@ -40,9 +41,9 @@ from hub.kit.ids import new_id
 from hub.signing import Purpose
 
 _posting = tables.posting
-_POSTING_FIELDS = [field.name for field in fields(Posting)]
+_POSTING_FIELDS = Posting.__struct_fields__
 POSTING_COLUMNS = [_posting.c[name] for name in _POSTING_FIELDS]
-_LINE_FIELDS = [field.name for field in fields(Line)]
+_LINE_FIELDS = Line.__struct_fields__
 LINE_COLUMNS = [tables.posting_line.c[name] for name in _LINE_FIELDS]
 _ENUMS: dict[str, type[StrEnum]] = {
     "kind": PostingKind,
@@ -73,7 +74,7 @@ class OnRecord:
 
 
 def posting_of(row: Any) -> Posting:
-    """The dataclass of a row that selects ``POSTING_COLUMNS``."""
+    """The value of a row that selects ``POSTING_COLUMNS``."""
     values = {name: getattr(row, name) for name in _POSTING_FIELDS}
     for name, kind in _ENUMS.items():
         if values[name] is not None:
@@ -83,22 +84,22 @@ def posting_of(row: Any) -> Posting:
 
 
 def line_of(row: Any) -> Line:
-    """The dataclass of a row that selects ``LINE_COLUMNS``."""
+    """The value of a row that selects ``LINE_COLUMNS``."""
     values = {name: getattr(row, name) for name in _LINE_FIELDS}
     values["tags"] = tuple(values["tags"])
     return Line(**values)
 
 
 def signature_of(row: Any) -> Signature:
-    """The dataclass of a row of ``posting_signature``."""
-    values = {field.name: getattr(row, field.name) for field in fields(Signature)}
+    """The value of a row of ``posting_signature``."""
+    values = {name: getattr(row, name) for name in Signature.__struct_fields__}
     values["purpose"] = Purpose(values["purpose"])
     return Signature(**values)
 
 
 def receipt_of(row: Any) -> StoredReceipt:
-    """The dataclass of a row of ``receipt``."""
-    return StoredReceipt(**{field.name: getattr(row, field.name) for field in fields(StoredReceipt)})
+    """The value of a row of ``receipt``."""
+    return StoredReceipt(**{name: getattr(row, name) for name in StoredReceipt.__struct_fields__})
 
 
 ON_RECORD = """
@@ -377,9 +378,9 @@ async def insert_rows(tx: Transaction, table: sa.Table, rows: Sequence[dict[str,
         await tx.execute(sa.insert(table), rows)
 
 
-def row_of(value: Any) -> dict[str, Any]:
-    """A dataclass as a row of its table."""
-    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+def row_of(value: Struct) -> dict[str, Any]:
+    """A value as a row of its table."""
+    return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
 
 
 def _plain(value: Any) -> Any:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
+from msgspec import structs
 
 from hub.db import Transaction
-from hub.domain.fiscal_events import columns, store, tables
-from hub.domain.fiscal_events.model import Package
+from hub.domain.fiscal_events import columns, copying, store, tables
+from hub.domain.fiscal_events.model import Package, StoredReceipt
 from hub.domain.fiscal_events.vocabulary import PostingKind
+
+# From here on COPY costs less than one statement for all tables (docs/decisions/0011).
+COPY_FROM = 16
 
 
 class Raced(Exception):
@@ -39,9 +43,14 @@ async def lock(tx: Transaction, names: Iterable[str]) -> bool:
 
 
 async def insert_packages(
-    tx: Transaction, packages: Sequence[Package], bindings: Sequence[Mapping[str, Any]]
+    tx: Transaction,
+    packages: Sequence[Package],
+    bindings: Sequence[Mapping[str, Any]],
+    receipts: Awaitable[Sequence[StoredReceipt]],
 ) -> None:
     """Store accepted postings with all their lists, and bind keys (of these and ``bindings``) for ever.
+
+    ``receipts``: one per package, in order; asked for as late as possible, as they are signed meanwhile.
 
     Raises Raced when a key or reference was taken in between. References, then keys, each in order: two
     batches that overlap wait for each other in one direction alone.
@@ -49,8 +58,11 @@ async def insert_packages(
     ordered = sorted(packages, key=lambda p: (p.posting.reference_id, p.posting.sender_id))
     keys = [*bindings, *map(_binding, packages)]
     keys.sort(key=lambda row: (row["idempotency_key"], row["system_id"]))
-    if ordered:
-        (stored,) = await tx.fetch(columns.INSERT_WHOLE, *columns.whole_columns(ordered, keys))
+    if len(ordered) >= COPY_FROM:
+        await _copy(tx, ordered, keys, receipts)
+    elif ordered:
+        issued = _issued(packages, await receipts)
+        (stored,) = await tx.fetch(columns.INSERT_WHOLE, *columns.whole_columns(ordered, keys, issued))
         if stored["postings"] != len(packages) or stored["keys"] != len(keys):
             raise Raced
     elif keys:
@@ -63,6 +75,28 @@ async def insert_packages(
         tx, tables.posting_attachment, [row for p in packages for row in _attachment_rows(p)]
     )
     await _deliver(tx, [p for p in packages if p.posting.kind is PostingKind.MESSAGE])
+
+
+async def _copy(
+    tx: Transaction,
+    packages: Sequence[Package],
+    keys: Sequence[Mapping[str, Any]],
+    receipts: Awaitable[Sequence[StoredReceipt]],
+) -> None:
+    """Postings, keys, and their lists by COPY; raises Raced."""
+    try:
+        for each in copying.postings_and_keys(packages, keys):
+            await tx.copy(*each)
+    except asyncpg.UniqueViolationError:
+        raise Raced from None
+    lists = copying.Lists(packages)
+    await tx.copy(*lists.lines())
+    await tx.copy(*lists.signatures())
+    await tx.copy(*lists.receipts(await receipts))
+
+
+def _issued(packages: Sequence[Package], receipts: Sequence[StoredReceipt]) -> list[columns.Issued]:
+    return [(package.posting.tenant_id, receipt) for package, receipt in zip(packages, receipts, strict=True)]
 
 
 def _listed(packages: Sequence[Package], pick: Callable[[Package], Iterable[Any]]) -> list[dict[str, Any]]:
@@ -142,7 +176,7 @@ def _attachment_rows(package: Package) -> list[dict[str, Any]]:
             "tenant_id": package.posting.tenant_id,
             "posting_id": package.posting.id,
             "ordinal": ordinal,
-            **asdict(attachment),
+            **structs.asdict(attachment),
             "kind": attachment.kind.value,
             "sha256": bytes.fromhex(attachment.sha256) if attachment.sha256 else None,
         }

@@ -35,7 +35,7 @@ def _task(facts: Facts, item: Draft) -> Task | None:
     key = facts.keys.get(item.command.signature.key_id)
     if key is None or item.digest is None or item.seal is not None:
         return None
-    return item, key.key, checks.statement_of(item, facts).bytes()
+    return item, key.key, checks.statement_of(item, facts)
 
 
 def _verify(tasks: Sequence[Task]) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from hub.codes import Code
@@ -149,12 +150,15 @@ PROCESS_SUB_TYPES: Mapping[tuple[Type, SubType, str], SubType] = {
 QUALIFIED = frozenset({SubType.ESTIMATE, SubType.PLAN})
 
 
+_ALIASING_PROCESSES = frozenset(process for _, _, process in PROCESS_SUB_TYPES)
+
+
 class TypesVerdict(NamedTuple):
     """The sub-type to store (after aliasing), and what is wrong or worth a warning."""
 
     sub_type: SubType
-    errors: list[Problem]
-    warnings: list[Problem]
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
 
 
 def check_types(
@@ -171,9 +175,18 @@ def check_types(
     SUBTYPE_NOT_ALLOWED (judged by the type), QUALIFIER. Warning SUBTYPE_ALIASED where the sub-type is stored
     under its standard name.
     """
+    return _check_types(
+        type_, major_type, sub_type, qualifier, process if process in _ALIASING_PROCESSES else None
+    )
+
+
+@lru_cache(maxsize=4096)  # of the vocabulary's own words alone: a batch asks the same four times an item
+def _check_types(
+    type_: Type, major_type: MajorType, sub_type: SubType, qualifier: Qualifier | None, process: str | None
+) -> TypesVerdict:
     if type_ not in MAJOR_TYPES:
         reserved = Problem(Code.TYPE_NOT_OPEN, f"{type_} is reserved and not open yet", ("type",))
-        return TypesVerdict(sub_type, [reserved], [])
+        return TypesVerdict(sub_type, (reserved,), ())
     errors: list[Problem] = []
     if major_type not in MAJOR_TYPES[type_]:
         allowed = _listed(MAJOR_TYPES[type_])
@@ -186,7 +199,7 @@ def check_types(
         told = f"{sub_type} is not allowed for {type_}{_opening_process(type_, sub_type)}"
         errors.append(Problem(Code.SUBTYPE_NOT_ALLOWED, told, ("subType",)))
     errors += _qualifier_problems(stored, qualifier)
-    return TypesVerdict(stored, errors, _alias_warnings(sub_type, stored))
+    return TypesVerdict(stored, tuple(errors), _alias_warnings(sub_type, stored))
 
 
 def _qualifier_problems(sub_type: SubType, qualifier: Qualifier | None) -> list[Problem]:
@@ -199,10 +212,10 @@ def _qualifier_problems(sub_type: SubType, qualifier: Qualifier | None) -> list[
     return [Problem(Code.QUALIFIER, told, ("qualifier",))]
 
 
-def _alias_warnings(sent: SubType, stored: SubType) -> list[Problem]:
+def _alias_warnings(sent: SubType, stored: SubType) -> tuple[Problem, ...]:
     if sent is stored:
-        return []
-    return [Problem(Code.SUBTYPE_ALIASED, f"{sent} is stored as {stored}", ("subType",))]
+        return ()
+    return (Problem(Code.SUBTYPE_ALIASED, f"{sent} is stored as {stored}", ("subType",)),)
 
 
 def _opening_process(type_: Type, sub_type: SubType) -> str:
@@ -304,6 +317,7 @@ _SIDES: Mapping[str, frozenset[MajorType]] = {
 _CAPITAL_RECEIPTS_HEAD = "4000"
 
 
+@lru_cache(maxsize=1024)
 def coa_side_matches(major_head: str, major_type: MajorType) -> bool | None:
     """Whether a major head lies on the major type's side of the accounts (spec 3.4).
 

@@ -1,6 +1,7 @@
 """The reference registries: trees of codes, versioned and dated, and the front door postings resolve them by."""
 
 from hub.domain.reference.access import find_government, require_known
+from hub.domain.reference.changes import EntryChange, list_changes
 from hub.domain.reference.coa import TIERS, Profile, Side, check_heads
 from hub.domain.reference.imports import BadRow, ImportOptions, ImportReport, import_csv, import_rows
 from hub.domain.reference.leaves import LEAVES
@@ -33,15 +34,15 @@ from hub.domain.reference.reading import (
     lookup_head,
     search,
 )
-from hub.domain.reference.resolving import candidates, resolve, resolve_days
+from hub.domain.reference.resolving import Span, Spans, candidates, resolve, resolve_span
 from hub.domain.reference.rules import SCHEME_SPELLINGS, SPONSORSHIPS
 from hub.domain.reference.service import Saved, retire, save, set_policy
 
 __all__ = [
+    "LEAVES",
     "BEGINNING",
     "DEPTH_MAX",
     "KEEP",
-    "LEAVES",
     "PREFIXES",
     "SCHEME_SPELLINGS",
     "SPONSORSHIPS",
@@ -49,6 +50,7 @@ __all__ = [
     "BadRow",
     "Criteria",
     "Entry",
+    "EntryChange",
     "ImportOptions",
     "ImportReport",
     "Keep",
@@ -63,6 +65,8 @@ __all__ = [
     "SaveEntry",
     "Saved",
     "Side",
+    "Span",
+    "Spans",
     "Status",
     "Version",
     "candidates",
@@ -74,6 +78,7 @@ __all__ = [
     "import_csv",
     "import_rows",
     "list_ancestors",
+    "list_changes",
     "list_descendants",
     "list_links",
     "list_open",
@@ -82,7 +87,7 @@ __all__ = [
     "propose",
     "require_known",
     "resolve",
-    "resolve_days",
+    "resolve_span",
     "retire",
     "save",
     "search",

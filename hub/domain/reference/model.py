@@ -9,6 +9,8 @@ from datetime import date, datetime
 from enum import Enum, StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 BEGINNING = date(1950, 1, 1)
 CODES_MAX = 50
 GOVERNMENT_LENGTH = range(2, 65)
@@ -156,8 +158,7 @@ class Version:
     recorded_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedEntry:
+class ResolvedEntry(Struct, frozen=True, gc=False):
     """What a posting pins: the version of an entry in force on a day, normalised code and path."""
 
     registry: Registry

@@ -1,10 +1,13 @@
 """The registry: who is who and who may do what; governments, agencies, people, systems and their keys."""
 
 from hub.domain.registry.access import (
+    acting_system,
     authenticate,
+    credential_of,
     has_uses_to_write,
     is_operator,
     recall,
+    recheck,
     require_fresh,
     require_known,
     require_operator,
@@ -44,6 +47,7 @@ from hub.domain.registry.callers import (
     SystemCaller,
     SystemRole,
 )
+from hub.domain.registry.changes import Change, Subject, list_changes
 from hub.domain.registry.codes import CodeMail, find_mail, forget
 from hub.domain.registry.commands import (
     AddSigningKey,
@@ -81,6 +85,7 @@ from hub.domain.registry.people import (
     find_member,
     invite_person,
     list_members,
+    list_owner_ids,
     remove_person,
 )
 from hub.domain.registry.secrets import checksum, is_token, new_token, read_api_key
@@ -132,6 +137,7 @@ __all__ = [
     "ApiKeyState",
     "Caller",
     "CallerKind",
+    "Change",
     "CodeMail",
     "CreateTenant",
     "Demo",
@@ -151,6 +157,7 @@ __all__ = [
     "RegisterSystem",
     "Session",
     "SigningKey",
+    "Subject",
     "System",
     "SystemCaller",
     "SystemRole",
@@ -158,6 +165,7 @@ __all__ = [
     "Tenant",
     "TenantStatus",
     "UpdateTenant",
+    "acting_system",
     "activate_api_key",
     "activate_signing_key",
     "add_operator",
@@ -171,6 +179,7 @@ __all__ = [
     "compromise_signing_key",
     "create_demo",
     "create_tenant",
+    "credential_of",
     "enrol_agency",
     "find_agency",
     "find_api_key",
@@ -195,9 +204,11 @@ __all__ = [
     "lapse",
     "list_agencies",
     "list_api_keys",
+    "list_changes",
     "list_directory",
     "list_members",
     "list_operators",
+    "list_owner_ids",
     "list_signing_keys",
     "list_systems",
     "list_tenants",
@@ -206,6 +217,7 @@ __all__ = [
     "prepare_api_key",
     "read_api_key",
     "recall",
+    "recheck",
     "regenerate_api_key",
     "register_agency",
     "register_system",

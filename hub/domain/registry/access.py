@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, RowMapping, and_, false, or_, true
@@ -93,7 +94,29 @@ async def _system_of_key(read: Read, means: Means, authorization: str) -> System
     if row is None or not hmac.compare_digest(row["key_hash"], key_hash):
         raise nobody()
     _check_key(row, read.now)
-    caller = SystemCaller(
+    caller = _caller_of(row)
+    verified_keys.keep(key_hash, read.now, caller)
+    uses.note(uses.keys, caller.key_id, read.now)
+    return caller
+
+
+async def acting_system(read: Read, system_id: uuid.UUID) -> SystemCaller | None:
+    """The system as the caller it would be now, for what the hub does on its behalf; None while it is cut off.
+
+    It is cut off when its active key would be refused: none, expired, or system, agency or government not active.
+    """
+    row = await store_systems.find_active_key(read, system_id)
+    if row is None:
+        return None
+    try:
+        _check_key(row, read.now)
+    except NotAuthenticated:
+        return None
+    return _caller_of(row)
+
+
+def _caller_of(row: RowMapping) -> SystemCaller:
+    return SystemCaller(
         system_id=row["system_id"],
         unique_id=row["unique_id"],
         agency_id=row["agency_id"],
@@ -102,9 +125,6 @@ async def _system_of_key(read: Read, means: Means, authorization: str) -> System
         roles=frozenset(SystemRole(role) for role in row["roles"]),
         key_id=row["id"],
     )
-    verified_keys.keep(key_hash, read.now, caller)
-    uses.note(uses.keys, caller.key_id, read.now)
-    return caller
 
 
 def _check_key(row: RowMapping, now: datetime) -> None:
@@ -129,13 +149,19 @@ async def _person_of_session(read: Read, means: Means, token: str) -> PersonCall
         return None
     token_hash = means.keyed_hash(SESSION_PURPOSE, token.encode("ascii"))
     row = await store_codes.find_live_session(read, token_hash, read.now - SESSION_IDLE_MAX)
+    person = await _person_of(read, row)
+    if person is not None:
+        uses.note(uses.sessions, person.session_id, read.now)
+    return person
+
+
+async def _person_of(read: Read, row: RowMapping | None) -> PersonCaller | None:
     if row is None:
         return None
     belongs = row["member_status"] == "ACTIVE" and row["state"] != AgencyState.CLOSED.value
     operator_of = await store.operator_of(read, row["person_id"])
     if not belongs and not operator_of:
         return None
-    uses.note(uses.sessions, row["id"], read.now)
     return PersonCaller(
         person_id=row["person_id"],
         session_id=row["id"],
@@ -145,6 +171,39 @@ async def _person_of_session(read: Read, means: Means, token: str) -> PersonCall
         operator_of=operator_of,
         proved_at=row["created_at"],
     )
+
+
+def credential_of(caller: Caller) -> uuid.UUID | None:
+    """The id of the API key or session somebody called with."""
+    match caller:
+        case SystemCaller():
+            return caller.key_id
+        case PersonCaller():
+            return caller.session_id
+        case _:
+            return None
+
+
+async def recheck(
+    read: Read, keys: Collection[uuid.UUID], sessions: Collection[uuid.UUID]
+) -> dict[uuid.UUID, Caller | NotAuthenticated]:
+    """Who authenticated before with these keys and sessions, as they are now: the roles of today, or why not any more.
+
+    For connections that stay open; looking after them is no use of the key or the session.
+    """
+    found: dict[uuid.UUID, Caller | NotAuthenticated] = {each: nobody() for each in (*keys, *sessions)}
+    for row in await store_systems.list_keys_by_id(read, keys) if keys else ():
+        try:
+            _check_key(row, read.now)
+            found[row["id"]] = _caller_of(row)
+        except NotAuthenticated as refused:
+            found[row["id"]] = refused
+    for session_id in sessions:
+        live = await store_codes.find_live_session(read, session_id, read.now - SESSION_IDLE_MAX)
+        person = await _person_of(read, live)
+        if person is not None:
+            found[session_id] = person
+    return found
 
 
 def has_uses_to_write(now: datetime) -> bool:

@@ -126,6 +126,15 @@ async def find_member(read: Read, caller: Caller, person_id: uuid.UUID) -> Membe
     return found[0] if found else None
 
 
+async def list_owner_ids(read: Read, tenant_id: uuid.UUID, agency_id: uuid.UUID) -> list[uuid.UUID]:
+    """Whom to tell what concerns an agency: its contact person and its owners, each once; for jobs."""
+    where = and_(membership.c.tenant_id == tenant_id, membership.c.agency_id == agency_id)
+    members = await store.list_members(read, where)
+    contact = await store.find_contact_id(read, agency_id)
+    owners = [member.person_id for member in members if PersonRole.OWNER in member.roles]
+    return list(dict.fromkeys([*owners, *([contact] if contact is not None else [])]))
+
+
 async def find_email(read: Read, person_id: uuid.UUID) -> str | None:
     """A person's address, for jobs and for the person's own eyes."""
     return await store.find_email(read, person_id)

@@ -99,8 +99,14 @@ async def insert_session(tx: Transaction, values: Mapping[str, Any]) -> None:
     await tx.execute(insert(session).values(**values))
 
 
-async def find_live_session(read: Read, token_hash: bytes, used_after: datetime) -> RowMapping | None:
-    """A session that is neither revoked, expired nor idle for too long, with the roles it carries now."""
+async def find_live_session(
+    read: Read, which: bytes | uuid.UUID, used_after: datetime
+) -> RowMapping | None:
+    """A session that is neither revoked, expired nor idle for too long, with the roles it carries now.
+
+    ``which`` is the hash of its token, or its id.
+    """
+    named = session.c.id == which if isinstance(which, uuid.UUID) else session.c.token_hash == which
     query = (
         select(session, membership.c.roles, membership.c.status.label("member_status"), agency.c.state)
         .join_from(
@@ -119,7 +125,7 @@ async def find_live_session(read: Read, token_hash: bytes, used_after: datetime)
             isouter=True,
         )
         .where(
-            session.c.token_hash == token_hash,
+            named,
             session.c.revoked_at.is_(None),
             session.c.expires_at > read.now,
             session.c.last_used_at > used_after,

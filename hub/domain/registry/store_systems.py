@@ -179,6 +179,17 @@ async def find_presented_key(read: Read, public_id: str) -> RowMapping | None:
     return (await read.rows(_presented().where(api_key.c.public_id == public_id))).mappings().one_or_none()
 
 
+async def list_keys_by_id(read: Read, key_ids: Collection[uuid.UUID]) -> list[RowMapping]:
+    """The rows of keys that were presented before, as they are now."""
+    return list((await read.rows(_presented().where(api_key.c.id.in_(key_ids)))).mappings())
+
+
+async def find_active_key(read: Read, system_id: uuid.UUID) -> RowMapping | None:
+    """The row of a system's active key, if it has one."""
+    active = (api_key.c.system_id == system_id, api_key.c.state == ApiKeyState.ACTIVE.value)
+    return (await read.rows(_presented().where(*active))).mappings().one_or_none()
+
+
 async def list_api_keys(
     read: Read, tenant_id: uuid.UUID, system_id: uuid.UUID, after: uuid.UUID | None, limit: int
 ) -> list[ApiKey]:

@@ -33,9 +33,20 @@ from hub.domain.transparency.service import (
     list_leaves,
 )
 from hub.domain.transparency.store import has_pending
+from hub.domain.transparency.stretches import (
+    Announcement,
+    Stretch,
+    announcements,
+    get_size,
+    kinds_in,
+    leaves,
+    measure,
+    tenants_in,
+)
 
 __all__ = [
     "BATCH_MAX",
+    "Announcement",
     "Audit",
     "FactSource",
     "Finding",
@@ -48,6 +59,8 @@ __all__ = [
     "NotInLog",
     "Sequenced",
     "Sources",
+    "Stretch",
+    "announcements",
     "begin_leading",
     "entry_of",
     "find_bundle",
@@ -58,9 +71,14 @@ __all__ = [
     "gather",
     "get_consistency",
     "get_inclusion",
+    "get_size",
     "has_pending",
+    "kinds_in",
     "lag",
+    "leaves",
     "list_leaves",
+    "measure",
     "sequence",
     "take_up",
+    "tenants_in",
 ]

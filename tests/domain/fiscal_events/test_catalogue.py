@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from msgspec import structs
 
 from hub.codes import Code
 from hub.domain.fiscal_events import catalogue
@@ -343,9 +344,9 @@ def test_payee_reference_stands_for_name_and_account_of_an_employee() -> None:
 
 def test_a_document_counts_by_its_role_alone() -> None:
     sanction = worked_example.content(worked_example.record("sanction"))
-    others = tuple(dataclasses.replace(each, role="multi_year_plan") for each in sanction.attachments)
+    others = tuple(structs.replace(each, role="multi_year_plan") for each in sanction.attachments)
 
-    posting = Attributed.of(dataclasses.replace(sanction, attachments=others), sub_type=SubType.PLAN)
+    posting = Attributed.of(structs.replace(sanction, attachments=others), sub_type=SubType.PLAN)
 
     assert _codes(check_attributes(posting, ENFORCE).errors) == [
         (Code.CORE_ATTRIBUTE_MISSING, ("attributes", "work_plan"))
@@ -355,7 +356,7 @@ def test_a_document_counts_by_its_role_alone() -> None:
 def test_a_field_is_carried_when_every_line_has_it() -> None:
     bill = worked_example.content(worked_example.record("bill"))
     first, second = bill.lines
-    bare = dataclasses.replace(
+    bare = structs.replace(
         second, administrative_hierarchy_code=None, department_code="DWSS", period_end=None
     )
 
@@ -369,9 +370,9 @@ def test_a_field_is_carried_when_every_line_has_it() -> None:
         "line.period",
         "line.projectCode",
     }
-    partly = carried_fields(dataclasses.replace(bill, lines=(first, bare)))
+    partly = carried_fields(structs.replace(bill, lines=(first, bare)))
     assert carried_fields(bill) - partly == {"line.administrativeHierarchyCode", "line.period"}
-    assert carried_fields(dataclasses.replace(bill, lines=(), attachments=())) == {
+    assert carried_fields(structs.replace(bill, lines=(), attachments=())) == {
         "body.eventTime",
         "body.referenceId",
     }
@@ -582,7 +583,7 @@ def test_worked_example_passes_enforced(record: Mapping[str, Any]) -> None:
     )
     findings = check_attributes(Attributed.of(content, sub_type=types.sub_type), ENFORCE)
 
-    assert types.errors == []
+    assert types.errors == ()
     assert findings == Findings([], [])
 
 
@@ -596,7 +597,7 @@ def test_worked_example_passes_enforced(record: Mapping[str, Any]) -> None:
     ids=lambda record: record["section"],
 )
 def test_worked_example_stripped_of_its_attributes_does_not_pass(record: Mapping[str, Any]) -> None:
-    content = dataclasses.replace(
+    content = structs.replace(
         worked_example.content(record), attributes={}, attachments=(), reference_id="", lines=()
     )
 

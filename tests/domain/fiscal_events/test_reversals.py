@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
 from hub.codes import Code
 from hub.domain.fiscal_events.model import (
@@ -38,9 +38,9 @@ money = st.decimals(-1000, 1000, places=2)
 def line(line_no: int, amount: Decimal) -> Line:
     """A stored line."""
     return Line(
-        ID, line_no, amount, "INR", "4215", None, None, None, None, None, None, None, None, None, None, None,
-        None, None, None, date(2026, 4, 1), date(2027, 3, 31),
+        ID, line_no, amount, "INR", date(2026, 4, 1), date(2027, 3, 31),
         ({"scheme": "sdg", "share": "0.5"},), {}, None,
+        "4215", None, None, None, None, None, None, None, None, None, None, None, None, None, None,
     )  # fmt: skip
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
 from hub.codes import Code
 from hub.domain.fiscal_events.content import read_amount
@@ -44,7 +44,7 @@ def codes(content: Content) -> set[Code]:
 
 def with_line(**over: object) -> Content:
     """The event with one changed line."""
-    return replace(EVENT, lines=(replace(LINE, **over),))  # type: ignore[arg-type]
+    return replace(EVENT, lines=(replace(LINE, **over),))
 
 
 def test_a_sound_event_has_no_problem() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from hub.codes import Code
@@ -24,7 +26,7 @@ RECEIPTS = (MajorType.REVENUE_RECEIPT, MajorType.CAPITAL_RECEIPT)
 SPENDING = (MajorType.REVENUE_EXPENDITURE, MajorType.CAPITAL_EXPENDITURE)
 
 
-def _found(problems: list[Problem]) -> list[tuple[Code, tuple[str | int, ...]]]:
+def _found(problems: Sequence[Problem]) -> list[tuple[Code, tuple[str | int, ...]]]:
     return [(problem.code, problem.path) for problem in problems]
 
 
@@ -95,7 +97,7 @@ def test_types_are_judged(
     verdict = check_types(type_, major_type, sub_type, qualifier=qualifier, process=process)
 
     assert _found(verdict.errors) == errors
-    assert verdict.warnings == []
+    assert verdict.warnings == ()
     assert verdict.sub_type is sub_type
 
 
@@ -104,7 +106,7 @@ def test_n05_payment_in_collection_is_stored_as_receipt(major_type: MajorType) -
     verdict = check_types(REVENUE, major_type, SubType.PAYMENT, qualifier=None, process="revenue_collection")
 
     assert verdict.sub_type is SubType.RECEIPT
-    assert verdict.errors == []
+    assert verdict.errors == ()
     assert _found(verdict.warnings) == [(Code.SUBTYPE_ALIASED, ("subType",))]
 
 

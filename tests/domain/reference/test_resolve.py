@@ -83,3 +83,13 @@ async def test_e22_a_node_moved_on_1_july_still_has_its_june_path_in_june(databa
         ("DWSS/Z02/C05/DIV23/DIV23SD02/S557/7378", 1),
         ("DWSS/Z02/C05/DIV24/DIV23SD02/S557/7378", 1),
     ]
+    async with database.read() as read:
+        wanted = {Registry.ADMIN: ["7378", "DWSS/Z02/C05/DIV24/DIV23SD02/S557/7378"]}
+        spans = await reference.resolve_span(read, TENANT, wanted, date(2026, 6, 1), date(2026, 7, 31))
+        for day in (date(2026, 7, 31), date(2026, 6, 1), date(2026, 6, 30), date(2026, 7, 1)):
+            alone = await reference.resolve(read, TENANT, wanted, day)
+            for spelling in wanted[Registry.ADMIN]:
+                assert spans.get(Registry.ADMIN, spelling, day) == alone.get(Registry.ADMIN, spelling)
+    (june, july) = (spans.span(Registry.ADMIN, "7378", day) for day in (date(2026, 6, 9), date(2026, 7, 9)))
+    assert june.until == july.since == date(2026, 7, 1)
+    assert spans.get(Registry.ADMIN, wanted[Registry.ADMIN][1], date(2026, 6, 30)) is None
