@@ -121,7 +121,6 @@ class Traced:
                 raise ConnectionAbortedError from None
             await _answer({"errors": [failure.body]}, failure.status or 500)(scope, receive, send_safely)
 
-
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         trace_id = _trace_id(scope)
         scope.setdefault("state", {})["trace_id"] = trace_id
