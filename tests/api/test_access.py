@@ -304,6 +304,46 @@ async def _heads(world: World, actor: Actor) -> None:
     assert int(found["logCheckpoint"]["size"]) > POSTINGS
 
 
+FEED_IDS = """
+query ($after: BigInt) {
+  feed(after: $after, kinds: [EVENT, MESSAGE]) {
+    scannedTo hasMore items { logIndex fact { ... on Posting { id } } }
+  }
+}"""
+
+
+@case("feed")
+async def _fed(world: World, actor: Actor) -> None:
+    """Every visible posting once, in the log's order, and nothing else."""
+    if actor.is_nobody:
+        assert await _codes(actor, FEED_IDS) & REFUSED
+        return
+    items: list[dict[str, Any]] = []
+    after, more = None, True
+    while more:
+        page = (await actor.client.run(FEED_IDS, after=after))["feed"]
+        items += page["items"]
+        after, more = page["scannedTo"], page["hasMore"]
+    told = [item["fact"]["id"] for item in items]
+    assert len(told) == len(set(told))
+    assert set(told) == {p.id for p in world.postings if actor.sees(p)}
+    indexes = [int(item["logIndex"]) for item in items]
+    assert indexes == sorted(indexes)
+
+
+@case("webhooks", "webhookDeliveries")
+async def _endpoints(world: World, actor: Actor) -> None:
+    """Nobody has an endpoint here: a list of none, and an unknown one's deliveries are not found."""
+    listed = "{ webhooks { edges { node { id } } } }"
+    unknown = f'{{ webhookDeliveries(endpoint: "whk_{new_id()}") {{ edges {{ node {{ id }} }} }} }}'
+    if actor.is_nobody:
+        assert await _codes(actor, listed) & REFUSED
+        assert await _codes(actor, unknown) & REFUSED
+        return
+    assert (await actor.client.run(listed))["webhooks"] == {"edges": []}
+    assert await _codes(actor, unknown) <= {"NOT_FOUND"}
+
+
 def _ancestors(actor: Actor, start: Posted) -> dict[str, int]:
     found, depth, at = {start.id: 0}, 0, start.parent
     while at is not None and actor.sees(at):
