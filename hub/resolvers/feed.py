@@ -9,9 +9,9 @@ from typing import Annotated, Generic, TypeVar
 import strawberry
 
 from hub.context import Context, Info
-from hub.domain import fiscal_events
-from hub.domain.fiscal_events import FED, FeedItem as Item, FeedPage, Side, Wanted
-from hub.domain.fiscal_events.feed import BEGINNING, readable_tenants
+from hub.domain import feed as feeds
+from hub.domain.feed import BEGINNING, FED, STATUSES, FeedItem as Item, FeedPage, Wanted
+from hub.domain.fiscal_events.feed import Side
 from hub.domain.registry import Caller
 from hub.domain.transparency import LeafKind
 from hub.errors import InvalidInput
@@ -58,7 +58,7 @@ class FeedQuery:
 
 async def _page(context: Context, wanted: Wanted, after: int | None, first: int) -> FeedPage:
     async with context.db.read() as read:
-        return await fiscal_events.feed(
+        return await feeds.read_on(
             read, context.caller, wanted, first=first, after=BEGINNING if after is None else after
         )
 
@@ -109,7 +109,7 @@ class Followed(Generic[Shape]):
     async def wait(self) -> None:
         """Until there may be more."""
         assert self._context.arrivals is not None
-        await self._context.arrivals.beyond(self._size, readable_tenants(self._context.caller))
+        await self._context.arrivals.beyond(self._size, feeds.readable_tenants(self._context.caller))
 
     def __aiter__(self) -> AsyncIterator[Shape]:
         return self
@@ -157,6 +157,4 @@ class FeedSubscription:
     async def statuses(
         self, info: Info, after: Annotated[BigInt | None, strawberry.argument(description=AFTER)] = None
     ) -> AsyncIterator[FeedItem]:
-        return Followed(
-            info.context, wanted_of([LeafKind.SIGNATURE, LeafKind.READ], None, Side.SENT), after, FeedItem.of
-        )
+        return Followed(info.context, wanted_of(STATUSES, None, Side.SENT), after, FeedItem.of)

@@ -11,14 +11,8 @@ import strawberry
 import hub.schema.reference
 import hub.schema.transparency  # noqa: F401 - both turn the enums used here into GraphQL's
 from hub.domain import reference, registry, transparency
-from hub.domain.fiscal_events import model
-from hub.domain.fiscal_events.feed import (
-    AddedSignature,
-    FeedItem as Item,
-    FeedPage,
-    KeyChange as KeyChanged,
-    ReadMark as Mark,
-)
+from hub.domain.feed import FeedItem as Item, FeedPage
+from hub.domain.fiscal_events import AddedSignature, ReadMark as Mark, model
 from hub.domain.reference.model import PREFIXES, Registry, Status
 from hub.domain.registry.changes import PREFIXES as SUBJECT_PREFIXES, Subject
 from hub.domain.transparency import LeafKind
@@ -65,7 +59,7 @@ class KeyChange:
     key: SigningKey
 
     @classmethod
-    def of(cls, fact: KeyChanged) -> Self:
+    def of(cls, fact: registry.KeyChange) -> Self:
         return cls(change=fact.change.change, at=Instant(fact.change.at), key=SigningKey.of(fact.key))
 
 
@@ -144,11 +138,11 @@ Fact = Annotated[
 ]
 
 
-_SHAPES: Mapping[type, Callable[[Any], Fact]] = {
+SHAPES: Mapping[type, Callable[[Any], Fact]] = {
     model.Posting: posting_of,
     AddedSignature: SignatureAdded.of,
     Mark: MessageRead.of,
-    KeyChanged: KeyChange.of,
+    registry.KeyChange: KeyChange.of,
     registry.Change: RegistryChange.of,
     reference.EntryChange: ReferenceChange.of,
     transparency.Announcement: LogKeyAnnounced.of,
@@ -157,7 +151,7 @@ _SHAPES: Mapping[type, Callable[[Any], Fact]] = {
 
 def fact_of(item: Item) -> Fact:
     """The shape of a fact."""
-    return _SHAPES[type(item.fact)](item.fact)
+    return SHAPES[type(item.fact)](item.fact)
 
 
 @strawberry.type(description="A fact with its number: gap-free over the whole log, in the log's order.")

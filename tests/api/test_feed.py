@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from hub.db import Database
-from hub.domain import fiscal_events, registry
-from hub.domain.fiscal_events import Wanted
+from hub.domain import feed, registry
+from hub.domain.feed import Wanted
 from hub.domain.registry import Environment, SystemRole
 from hub.domain.transparency import LeafKind
 from hub.jobs.transparency import Rhythm, sequence, sequence_all
@@ -246,7 +246,7 @@ async def test_one_call_looks_at_a_bounded_number_of_leaves(
         assert caller is not None
         wanted, after, steps, found = Wanted(frozenset({LeafKind.EVENT})), -1, 0, []
         while True:
-            page = await fiscal_events.feed(read, caller, wanted, first=100, after=after, looked_at_max=7)
+            page = await feed.read_on(read, caller, wanted, first=100, after=after, looked_at_max=7)
             assert page.scanned_to > after
             of_tenant = await read.scalar(
                 text(

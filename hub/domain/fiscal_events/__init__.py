@@ -3,7 +3,7 @@
 from hub.domain.fiscal_events.aggregates import totals
 from hub.domain.fiscal_events.chains import lineage
 from hub.domain.fiscal_events.documents import find_bytes, upload
-from hub.domain.fiscal_events.feed import FED, FeedItem, FeedPage, Side, Wanted, feed
+from hub.domain.fiscal_events.feed import FEED, AddedSignature, ReadMark
 from hub.domain.fiscal_events.grouping import PostGroups
 from hub.domain.fiscal_events.inbox import (
     deliveries_of,
@@ -40,21 +40,18 @@ from hub.domain.fiscal_events.signatures import add_signature, signature_bytes
 from hub.domain.fiscal_events.store import find_receipts as receipts_of, lines_of
 
 __all__ = [
-    "FED",
+    "FEED",
     "LEAVES",
-    "FeedItem",
-    "FeedPage",
+    "AddedSignature",
     "PostGroups",
     "PostingProof",
-    "Side",
-    "Wanted",
+    "ReadMark",
     "add_signature",
     "attachments_of",
     "batch_bytes_to_sign",
     "bytes_to_sign",
     "correct",
     "deliveries_of",
-    "feed",
     "find_bytes",
     "find_posting",
     "holds_personal",

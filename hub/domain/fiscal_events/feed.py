@@ -1,23 +1,17 @@
-"""The feed: what is in the log, once each and in the log's order, as far as the caller may see it.
-
-A reader remembers one number, the index it has come to. Numbers are given without gaps and become visible in order,
-so what lies behind that number is all that is new. Each kind of fact has its own policy, as SQL (default deny):
+"""What the feed tells of postings and of what is done to them: each kind of fact under its policy, as SQL, default deny.
 
     events, messages     as every posting: access.visible
     added signatures     who sees the posting
     read marks           the sender for all receivers, a receiver its own (for persons their agency's)
-    registry, keys       as the registry says; reference data as that room says
-    the log's own keys   everybody the hub knows
 
-One call looks at a bounded number of leaves of the caller's governments; a page that found nothing says how far it
-looked, so that who may see little comes on as well.
+Each leaf costs one look-up by primary key, in the log's order.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -25,25 +19,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, false, literal_column, select, true, tuple_
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from hub.codes import Code
 from hub.db import Read
-from hub.domain import reference, registry, transparency
 from hub.domain.fiscal_events import access, inbox, reading, store, tables
 from hub.domain.fiscal_events.filters import Filter, on_postings
 from hub.domain.fiscal_events.model import Posting, Signature
 from hub.domain.registry import Caller, HubCaller, PersonCaller, SystemCaller
-from hub.domain.transparency import LeafKind, Stretch
-from hub.errors import Corrupted, InvalidInput
+from hub.domain.transparency import Family, Found, LeafKind, Look
 from hub.signing import Purpose
 
-LOOKED_AT_MAX = 20_000
-# Of so few leaves it is worth asking first which kinds there are: a feed at the log's end mostly sees one.
-SHORT = 1_000
-BEGINNING = -1
-
 POSTINGS = frozenset({LeafKind.EVENT, LeafKind.MESSAGE})
-REGISTRY = frozenset({LeafKind.REGISTRY, LeafKind.KEY})
-FED = POSTINGS | REGISTRY | {LeafKind.SIGNATURE, LeafKind.READ, LeafKind.REFERENCE, LeafKind.LOG_KEY}
 
 _posting, _signature = tables.posting, tables.posting_signature
 _history, _receiver = tables.inbox_history, tables.posting_receiver
@@ -60,10 +44,9 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a reader asks for. ``filter`` and ``side`` are about postings, and what was done to them."""
+class About:
+    """What a reader asks of postings, and so of what is done to them."""
 
-    kinds: frozenset[LeafKind] = FED
     filter: Filter = field(default_factory=Filter)
     side: Side = Side.ALL
 
@@ -86,145 +69,19 @@ class ReadMark:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class KeyChange:
-    """A signing key was registered or changed its state; the key is as it is now."""
-
-    change: registry.Change
-    key: registry.SigningKey
-
-
-Fact = (
-    Posting
-    | AddedSignature
-    | ReadMark
-    | KeyChange
-    | registry.Change
-    | reference.EntryChange
-    | transparency.Announcement
-)
-
-
-@dataclass(frozen=True, slots=True)
-class FeedItem:
-    """A fact with its place in the log."""
-
-    log_index: int
-    kind: LeafKind
-    sequenced_at: datetime
-    fact: Fact
-
-
-@dataclass(frozen=True, slots=True)
-class FeedPage:
-    """Facts in the log's order. All up to and including ``scanned_to`` was looked at (-1: nothing yet)."""
-
-    items: tuple[FeedItem, ...]
-    scanned_to: int
-    size: int
-
-    @property
-    def has_more(self) -> bool:
-        """Whether the log goes on behind what was looked at."""
-        return self.scanned_to < self.size - 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A fact by its ids, before it is loaded."""
-
-    log_index: int
-    kind: LeafKind
-    sequenced_at: datetime
-    posting_id: uuid.UUID | None = None
-    fact: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One look at a stretch: who looks, for what, in which governments, and how many items will do."""
-
-    read: Read
-    caller: Caller
-    wanted: Wanted
-    tenants: frozenset[uuid.UUID] | None
-    stretch: Stretch
-    first: int
-
-    def leaves(self, *kinds: LeafKind) -> Any:
-        """The leaves of these kinds, as far as they are wanted."""
-        return transparency.leaves(self.stretch, self.tenants, self.wanted.kinds & set(kinds))
-
-
-async def feed(
-    read: Read,
-    caller: Caller,
-    wanted: Wanted,
-    *,
-    first: int,
-    after: int = BEGINNING,
-    looked_at_max: int = LOOKED_AT_MAX,
-) -> FeedPage:
-    """Up to ``first`` facts behind index ``after``. Raises InvalidInput LOG_SIZE when the log is not so long.
-
-    Raises NotAuthenticated for nobody, NotAllowed for a provider that asks for others' postings.
-    """
-    reading.require_reader(caller, wanted.filter)
-    tenants = readable_tenants(caller)
-    stretch = await transparency.measure(read, tenants, after, looked_at_max)
-    if after >= max(stretch.size, BEGINNING + 1):
-        raise InvalidInput.because(Code.LOG_SIZE, f"the log has {stretch.size} leaves", "after")
-    if stretch.until <= after:
-        return FeedPage((), after, stretch.size)
-    kinds = wanted.kinds
-    if stretch.until - after <= SHORT:
-        kinds &= await transparency.kinds_in(read, stretch, tenants)
-    found = await _find(_Look(read, caller, wanted, tenants, stretch, first), kinds)
-    is_full = len(found) >= first
-    items = await _load(read, caller, found[:first])
-    return FeedPage(items, items[-1].log_index if is_full else stretch.until, stretch.size)
-
-
-async def _find(look: _Look, kinds: frozenset[LeafKind]) -> list[_Found]:
-    """The numbers of all families in order; once there are enough, the others need not look further than those."""
-    found: list[_Found] = []
-    for family_kinds, family in FAMILIES:
-        if not kinds & family_kinds:
-            continue
-        found = sorted(found + await family(look), key=lambda each: each.log_index)
-        if len(found) >= look.first:
-            until = found[look.first - 1].log_index
-            look = replace(look, stretch=replace(look.stretch, until=until))
-    return found
-
-
-def readable_tenants(caller: Caller) -> frozenset[uuid.UUID] | None:
-    """The governments whose leaves concern a caller; None: all."""
-    match caller:
-        case SystemCaller():
-            return frozenset({caller.tenant_id})
-        case PersonCaller():
-            return caller.operator_of | (frozenset({caller.tenant_id}) if caller.tenant_id else frozenset())
-        case _:
-            return None
-
-
-# Each family of facts: its numbers in a stretch, at most ``first`` of them, in order.
-
-
 def _seen(
-    look: _Look, leaves: Any, about: ColumnElement[Any], *more: ColumnElement[bool]
+    look: Look, leaves: Any, about: ColumnElement[Any], *more: ColumnElement[bool]
 ) -> LateralFromClause:
     """The posting with this id if the caller may see it and asks for it; one look-up for each leaf, in their order."""
-    wanted = look.wanted
+    about_postings: About = look.about or About()
     return (
         select(_posting.c.id.label("posting_id"), _posting.c.sender_id, _posting.c.sender_agency_id)
         .where(
             _posting.c.tenant_id == leaves.c.tenant_id,
             _posting.c.id == about,
             access.visible(look.caller),
-            *_of_side(look.caller, wanted.side),
-            *on_postings(look.caller, wanted.filter),
+            *_of_side(look.caller, about_postings.side),
+            *on_postings(look.caller, about_postings.filter),
             *more,
         )
         .offset(literal_column("0"))
@@ -253,21 +110,21 @@ def _of_side(caller: Caller, side: Side) -> list[ColumnElement[bool]]:
     return [found.exists()]
 
 
-async def _rows(look: _Look, statement: Select[Any], order: ColumnElement[Any]) -> Any:
+async def _rows(look: Look, statement: Select[Any], order: ColumnElement[Any]) -> Any:
     return await look.read.rows(statement.order_by(order).limit(look.first))
 
 
-async def _postings(look: _Look) -> list[_Found]:
+async def _postings(look: Look) -> list[Found]:
     leaves = look.leaves(*POSTINGS)
     seen = _seen(look, leaves, leaves.c.fact_id)
     statement = select(
         leaves.c.log_index, leaves.c.leaf_kind, leaves.c.sequenced_at, seen.c.posting_id
     ).join_from(leaves, seen, true())
     rows = await _rows(look, statement, leaves.c.log_index)
-    return [_Found(row[0], LeafKind(row[1]), row[2], row[3]) for row in rows]
+    return [Found(row[0], LeafKind(row[1]), row[2], row[3]) for row in rows]
 
 
-async def _signatures(look: _Look) -> list[_Found]:
+async def _signatures(look: Look) -> list[Found]:
     leaves = look.leaves(LeafKind.SIGNATURE)
     added = and_(
         _signature.c.tenant_id == leaves.c.tenant_id,
@@ -289,10 +146,10 @@ async def _signatures(look: _Look) -> list[_Found]:
         .join(seen, true())
     )
     rows = await _rows(look, statement, leaves.c.log_index)
-    return [_Found(row[0], LeafKind.SIGNATURE, row[1], row[2], (row[3], row[4])) for row in rows]
+    return [Found(row[0], LeafKind.SIGNATURE, row[1], (row[2], row[3], row[4])) for row in rows]
 
 
-async def _read_marks(look: _Look) -> list[_Found]:
+async def _read_marks(look: Look) -> list[Found]:
     leaves = look.leaves(LeafKind.READ)
     to = _receiver.alias("to")
     of_mark = and_(
@@ -330,61 +187,24 @@ async def _read_marks(look: _Look) -> list[_Found]:
     )
     rows = await _rows(look, statement, leaves.c.log_index)
     return [
-        _Found(row[0], LeafKind.READ, row[1], row[2], (row.system, row.change == "READ", row.at))
+        Found(row[0], LeafKind.READ, row[1], (row[2], row.system, row.change == "READ", row.at))
         for row in rows
     ]
 
 
-async def _registry(look: _Look) -> list[_Found]:
-    changes = await registry.list_changes(look.read, look.caller, look.leaves(*REGISTRY), look.first)
-    return [
-        _Found(
-            each.log_index,
-            LeafKind.KEY if each.subject is registry.Subject.SIGNING_KEY else LeafKind.REGISTRY,
-            each.sequenced_at,
-            fact=each,
-        )
-        for each in changes
-    ]
+async def _load_postings(read: Read, caller: Caller, found: Sequence[Found]) -> Mapping[int, Posting]:
+    postings = await reading.find_many(read, caller, {each.fact for each in found})
+    return {each.log_index: postings[each.fact] for each in found}
 
 
-async def _reference(look: _Look) -> list[_Found]:
-    leaves = look.leaves(LeafKind.REFERENCE)
-    changes = await reference.list_changes(look.read, look.caller, leaves, look.first)
-    return [_Found(each.log_index, LeafKind.REFERENCE, each.sequenced_at, fact=each) for each in changes]
-
-
-async def _announcements(look: _Look) -> list[_Found]:
-    said = await transparency.announcements(look.read, look.stretch, look.first)
-    return [_Found(each.log_index, LeafKind.LOG_KEY, each.sequenced_at, fact=each) for each in said]
-
-
-FAMILIES: tuple[tuple[frozenset[LeafKind], Callable[[_Look], Awaitable[list[_Found]]]], ...] = (
-    (POSTINGS, _postings),
-    (frozenset({LeafKind.SIGNATURE}), _signatures),
-    (frozenset({LeafKind.READ}), _read_marks),
-    (REGISTRY, _registry),
-    (frozenset({LeafKind.REFERENCE}), _reference),
-    (frozenset({LeafKind.LOG_KEY}), _announcements),
-)
-
-
-async def _load(read: Read, caller: Caller, found: list[_Found]) -> tuple[FeedItem, ...]:
-    """The facts themselves. One that is not there is a fault: passing over it would be a gap nobody notices."""
-    ids = {each.posting_id for each in found if each.posting_id is not None}
-    postings = await reading.find_many(read, caller, ids) if ids else {}
-    signed = [each.fact for each in found if each.kind is LeafKind.SIGNATURE]
-    signatures = await _added(read, signed) if signed else {}
-    keys = await registry.signing_keys(
-        read, {each.fact.subject_id for each in found if each.kind is LeafKind.KEY}
-    )
-    try:
-        return tuple(
-            FeedItem(each.log_index, each.kind, each.sequenced_at, _fact(each, postings, signatures, keys))
-            for each in found
-        )
-    except KeyError as missing:
-        raise Corrupted("a fact of the feed is not there") from missing
+async def _load_signatures(
+    read: Read, caller: Caller, found: Sequence[Found]
+) -> Mapping[int, AddedSignature]:
+    postings = await reading.find_many(read, caller, {each.fact[0] for each in found})
+    signatures = await _added(read, [each.fact[1:] for each in found])
+    return {
+        each.log_index: AddedSignature(signatures[each.fact[2]], postings[each.fact[0]]) for each in found
+    }
 
 
 async def _added(read: Read, signed: Collection[tuple[uuid.UUID, uuid.UUID]]) -> dict[uuid.UUID, Signature]:
@@ -394,22 +214,13 @@ async def _added(read: Read, signed: Collection[tuple[uuid.UUID, uuid.UUID]]) ->
     return {row.id: store.signature_of(row) for row in rows}
 
 
-def _fact(
-    found: _Found,
-    postings: dict[uuid.UUID, Posting],
-    signatures: dict[uuid.UUID, Signature],
-    keys: dict[uuid.UUID, registry.SigningKey],
-) -> Fact:
-    posting = postings[found.posting_id] if found.posting_id is not None else None
-    match found.kind:
-        case LeafKind.SIGNATURE:
-            assert posting is not None
-            return AddedSignature(signatures[found.fact[1]], posting)
-        case LeafKind.READ:
-            assert posting is not None
-            return ReadMark(posting, *found.fact)
-        case LeafKind.KEY:
-            return KeyChange(found.fact, keys[found.fact.subject_id])
-        case _:
-            fact: Fact = posting if posting is not None else found.fact
-            return fact
+async def _load_read_marks(read: Read, caller: Caller, found: Sequence[Found]) -> Mapping[int, ReadMark]:
+    postings = await reading.find_many(read, caller, {each.fact[0] for each in found})
+    return {each.log_index: ReadMark(postings[each.fact[0]], *each.fact[1:]) for each in found}
+
+
+FEED = (
+    Family(POSTINGS, (Posting,), _postings, _load_postings),
+    Family(frozenset({LeafKind.SIGNATURE}), (AddedSignature,), _signatures, _load_signatures, is_status=True),
+    Family(frozenset({LeafKind.READ}), (ReadMark,), _read_marks, _load_read_marks, is_status=True),
+)

@@ -1,7 +1,7 @@
 """The reference registries: trees of codes, versioned and dated, and the front door postings resolve them by."""
 
 from hub.domain.reference.access import find_government, require_known
-from hub.domain.reference.changes import EntryChange, list_changes
+from hub.domain.reference.changes import FEED, EntryChange
 from hub.domain.reference.coa import TIERS, Profile, Side, check_heads
 from hub.domain.reference.imports import BadRow, ImportOptions, ImportReport, import_csv, import_rows
 from hub.domain.reference.leaves import LEAVES
@@ -41,6 +41,7 @@ from hub.domain.reference.service import Saved, retire, save, set_policy
 __all__ = [
     "BEGINNING",
     "DEPTH_MAX",
+    "FEED",
     "KEEP",
     "LEAVES",
     "PREFIXES",
@@ -78,7 +79,6 @@ __all__ = [
     "import_csv",
     "import_rows",
     "list_ancestors",
-    "list_changes",
     "list_descendants",
     "list_links",
     "list_open",

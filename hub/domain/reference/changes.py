@@ -5,23 +5,22 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, any_, false, literal, literal_column, select, true
+from sqlalchemy import ColumnElement, and_, any_, false, literal, literal_column, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from hub.db import Read
 from hub.domain.reference import access
 from hub.domain.reference.model import Registry, Status
 from hub.domain.reference.tables import entry, version
 from hub.domain.registry import Caller
+from hub.domain.transparency import Family, Found, LeafKind, Look
 
 
 @dataclass(frozen=True, slots=True)
 class EntryChange:
-    """A version of an entry with its number in the log."""
+    """A version of an entry."""
 
-    log_index: int
-    sequenced_at: datetime
     registry: Registry
     entry_id: uuid.UUID
     scope: str
@@ -48,27 +47,36 @@ _COLUMNS = (
 )
 
 
-async def list_changes(read: Read, caller: Caller, leaves: Subquery, limit: int) -> list[EntryChange]:
-    """At most ``limit`` versions among these leaves of the log that the caller may read, in the log's order."""
+async def _find(look: Look) -> list[Found]:
+    leaves = look.leaves(LeafKind.REFERENCE)
     joined = and_(entry.c.tenant_id == version.c.tenant_id, entry.c.id == version.c.entry_id)
     seen = (
         select(*_COLUMNS)
         .select_from(version.join(entry, joined))
-        .where(version.c.tenant_id == leaves.c.tenant_id, version.c.id == leaves.c.fact_id, _readable(caller))
+        .where(
+            version.c.tenant_id == leaves.c.tenant_id,
+            version.c.id == leaves.c.fact_id,
+            _readable(look.caller),
+        )
         .correlate(leaves)
         .offset(literal_column("0"))
         .lateral("seen")
     )
-    rows = await read.rows(
+    rows = await look.read.rows(
         select(leaves.c.log_index, leaves.c.sequenced_at, *seen.c)
         .join_from(leaves, seen, true())
         .order_by(leaves.c.log_index)
-        .limit(limit)
+        .limit(look.first)
     )
     return [
-        EntryChange(**{**row, "registry": Registry(row["registry"]), "status": Status(row["status"])})
+        Found(row.log_index, LeafKind.REFERENCE, row.sequenced_at, _change(dict(row)))
         for row in rows.mappings()
     ]
+
+
+def _change(row: dict[str, Any]) -> EntryChange:
+    del row["log_index"], row["sequenced_at"]
+    return EntryChange(**{**row, "registry": Registry(row["registry"]), "status": Status(row["status"])})
 
 
 def _readable(caller: Caller) -> ColumnElement[bool]:
@@ -78,3 +86,6 @@ def _readable(caller: Caller) -> ColumnElement[bool]:
     if not tenants:
         return false()
     return version.c.tenant_id == any_(literal(list(tenants), ARRAY(UUID)))
+
+
+FEED = (Family(frozenset({LeafKind.REFERENCE}), (EntryChange,), _find),)

@@ -47,7 +47,7 @@ from hub.domain.registry.callers import (
     SystemCaller,
     SystemRole,
 )
-from hub.domain.registry.changes import Change, Subject, list_changes
+from hub.domain.registry.changes import FEED, Change, KeyChange, Subject
 from hub.domain.registry.codes import CodeMail, find_mail, forget
 from hub.domain.registry.commands import (
     AddSigningKey,
@@ -128,6 +128,7 @@ from hub.domain.registry.tenants import (
 
 __all__ = [
     "DEMO_TENANT",
+    "FEED",
     "LEAVES",
     "AddSigningKey",
     "Agency",
@@ -147,6 +148,7 @@ __all__ = [
     "Identity",
     "InvitePerson",
     "KeyChallenge",
+    "KeyChange",
     "Member",
     "NewApiKey",
     "Operator",
@@ -204,7 +206,6 @@ __all__ = [
     "lapse",
     "list_agencies",
     "list_api_keys",
-    "list_changes",
     "list_directory",
     "list_members",
     "list_operators",

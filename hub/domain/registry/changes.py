@@ -13,7 +13,7 @@ What was changed to what is not told: it is read where it is kept now, as far as
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,7 +22,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Select,
-    Subquery,
     Text,
     Uuid,
     and_,
@@ -40,7 +39,10 @@ from sqlalchemy import (
 from hub.db import Read
 from hub.domain.registry import access
 from hub.domain.registry.callers import Anonymous, Caller, HubCaller, PersonCaller, SystemCaller
+from hub.domain.registry.model import SigningKey
+from hub.domain.registry.signingkeys import signing_keys
 from hub.domain.registry.tables import agency, api_key, registry_event, signing_key, system
+from hub.domain.transparency import Family, Found, LeafKind, Look
 
 _event = registry_event.c
 
@@ -72,35 +74,57 @@ PREFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A line of the registry's history with its number in the log."""
+    """A line of the registry's history."""
 
-    log_index: int
-    sequenced_at: datetime
     subject: Subject
     subject_id: uuid.UUID
     change: str
     at: datetime
 
 
-async def list_changes(read: Read, caller: Caller, leaves: Subquery, limit: int) -> list[Change]:
-    """At most ``limit`` changes among these leaves of the log that the caller may see, in the log's order."""
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A signing key was registered or changed its state; the key is as it is now."""
+
+    change: Change
+    key: SigningKey
+
+
+async def _find(look: Look) -> list[Found]:
+    leaves = look.leaves(LeafKind.REGISTRY, LeafKind.KEY)
     seen = (
         select(_event.subject, _event.subject_id, _event.change, _event.at)
-        .where(_event.tenant_id == leaves.c.tenant_id, _event.id == leaves.c.fact_id, _visible(caller))
+        .where(_event.tenant_id == leaves.c.tenant_id, _event.id == leaves.c.fact_id, _visible(look.caller))
         .correlate(leaves)
         .offset(literal_column("0"))
         .lateral("seen")
     )
-    rows = await read.rows(
-        select(leaves.c.log_index, leaves.c.sequenced_at, *seen.c)
+    rows = await look.read.rows(
+        select(leaves.c.log_index, leaves.c.leaf_kind, leaves.c.sequenced_at, *seen.c)
         .join_from(leaves, seen, true())
         .order_by(leaves.c.log_index)
-        .limit(limit)
+        .limit(look.first)
     )
     return [
-        Change(row.log_index, row.sequenced_at, Subject(row.subject), row.subject_id, row.change, row.at)
+        Found(
+            row.log_index,
+            LeafKind(row.leaf_kind),
+            row.sequenced_at,
+            Change(Subject(row.subject), row.subject_id, row.change, row.at),
+        )
         for row in rows
     ]
+
+
+async def _load(read: Read, _: Caller, found: Sequence[Found]) -> Mapping[int, Change | KeyChange]:
+    changed = {each.fact.subject_id for each in found if each.kind is LeafKind.KEY}
+    keys = await signing_keys(read, changed) if changed else {}
+    return {
+        each.log_index: KeyChange(each.fact, keys[each.fact.subject_id])
+        if each.kind is LeafKind.KEY
+        else each.fact
+        for each in found
+    }
 
 
 def _visible(caller: Caller) -> ColumnElement[bool]:
@@ -184,3 +208,6 @@ def _of_signing_key(caller: Caller) -> ColumnElement[bool]:
             signing_key.c.tenant_id == _event.tenant_id, signing_key.c.id == _event.subject_id
         ).correlate(registry_event)
     )
+
+
+FEED = (Family(frozenset({LeafKind.REGISTRY, LeafKind.KEY}), (Change, KeyChange), _find, _load),)

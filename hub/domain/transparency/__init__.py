@@ -1,6 +1,7 @@
 """The log: every fact gets a gap-free number and a place in a Merkle tree whose heads the hub signs."""
 
 from hub.domain.transparency.auditing import Audit, Finding
+from hub.domain.transparency.families import FEED, Family, Found, Look, together
 from hub.domain.transparency.model import (
     FactSource,
     Inclusion,
@@ -46,16 +47,20 @@ from hub.domain.transparency.stretches import (
 
 __all__ = [
     "BATCH_MAX",
+    "FEED",
     "Announcement",
     "Audit",
     "FactSource",
+    "Family",
     "Finding",
+    "Found",
     "Inclusion",
     "Leaf",
     "LeafKind",
     "LogCheckpoint",
     "LogForked",
     "LogKeyUnknown",
+    "Look",
     "NotInLog",
     "Sequenced",
     "Sources",
@@ -81,4 +86,5 @@ __all__ = [
     "sequence",
     "take_up",
     "tenants_in",
+    "together",
 ]

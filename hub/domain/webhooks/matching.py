@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hub.db import Read
-from hub.domain import fiscal_events
-from hub.domain.fiscal_events.feed import AddedSignature
+from hub.domain import feed
+from hub.domain.fiscal_events import AddedSignature
 from hub.domain.fiscal_events.model import Posting, Signature
 from hub.domain.registry import SystemCaller
 from hub.domain.transparency import LeafKind
@@ -28,8 +28,8 @@ class Page:
 
 async def page(read: Read, system: SystemCaller, of: Webhook, *, start: int, end: int | None = None) -> Page:
     """Look at leaves from ``start`` on, as far as PAGE_MAX facts were found, the log goes, or ``end`` is reached."""
-    wanted = fiscal_events.Wanted(frozenset(LeafKind(kind.value) for kind in of.kinds), of.filter)
-    found = await fiscal_events.feed(read, system, wanted, first=PAGE_MAX, after=start - 1)
+    wanted = feed.Wanted(frozenset(LeafKind(kind.value) for kind in of.kinds), of.filter)
+    found = await feed.read_on(read, system, wanted, first=PAGE_MAX, after=start - 1)
     reached = found.scanned_to + 1
     if end is not None:
         reached = min(reached, end)
