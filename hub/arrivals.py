@@ -7,6 +7,7 @@ second, so that without Redis news comes later but comes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ import structlog
 
 from hub.db import Database
 from hub.domain import transparency
-from hub.wakeups import Wakeups
+from hub.wakeups import UNREACHABLE, Wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -78,15 +79,17 @@ class Arrivals:
                     break
 
     async def _follow(self) -> None:
-        """Ask while anybody waits. Listening begins before asking, so that no call falls between the two."""
-        while self._waiters:
-            call = asyncio.create_task(self._wakeups.wait(TOPIC, self._ask_every_seconds))
-            try:
-                await self._ask()
-            except Exception as fault:  # noqa: BLE001 - whatever it is: those who wait go on waiting
-                log.warning("arrivals_unknown", fault=type(fault).__name__)
-            finally:
-                await call
+        """Ask while anybody waits. Listening goes on while it asks, so that no call falls between the two."""
+        async with self._wakeups.listening(TOPIC) as ear:
+            while self._waiters:
+                with contextlib.suppress(*UNREACHABLE):
+                    await ear.open()
+                try:
+                    await self._ask()
+                except Exception as fault:  # noqa: BLE001 - whatever it is: those who wait go on waiting
+                    log.warning("arrivals_unknown", fault=type(fault).__name__)
+                if self._waiters:
+                    await ear.wait(self._ask_every_seconds)
 
     async def _ask(self) -> None:
         async with self._db.read() as read:

@@ -42,6 +42,7 @@ T = TypeVar("T")
 DETACH_SECONDS = 900.0
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 65
+STALLED_SECONDS = 60.0
 # A WebSocket carries documents and variables alone, never bulk: reading starts before anybody has said who it is.
 SOCKET_BYTES_MAX = 128 * 1024
 CALLER = HubCaller("command line")
@@ -182,7 +183,20 @@ def stop(data_dir: DataDir = None) -> None:
 
 
 class Server(uvicorn.Server):
-    """Sends those who listen to streams away first, so that stopping waits for none of them."""
+    """Sends those who listen to streams away first, so that stopping waits for none of them.
+
+    The kernel ends connections whose other side takes nothing: a reader that stands still holds a buffer of ours, and
+    closing waits for it to be taken.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; connections take the listening socket's options over."""
+        await super().startup(sockets)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            for listening in [each for server in self.servers for each in server.sockets]:
+                if listening.family in {socket.AF_INET, socket.AF_INET6}:
+                    milliseconds = int(STALLED_SECONDS * 1000)
+                    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then everything else."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 import structlog
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
@@ -66,6 +68,50 @@ class Breaker:
         self._pause_seconds = 0.0
 
 
+class Ear:
+    """Listens on one topic over one connection, which is made anew when Redis comes back."""
+
+    def __init__(self, redis: ArqRedis, topic: str) -> None:
+        self._redis = redis
+        self._topic = topic
+        self._channel: PubSub | None = None
+
+    async def open(self) -> None:
+        """Listen from now on; raises what Redis raises."""
+        if self._channel is None:
+            channel: PubSub = self._redis.pubsub()
+            try:
+                await channel.subscribe(f"hub:{self._topic}")
+                # What says that Redis listens: without it a nudge sent next might come before.
+                await channel.get_message(timeout=REDIS_SECONDS_MAX)
+            except BaseException:
+                await channel.aclose()  # type: ignore[no-untyped-call]
+                raise
+            self._channel = channel
+
+    async def wait(self, timeout_seconds: float) -> bool:
+        """Whether a nudge came in time; without Redis the time is waited out."""
+        deadline = time.monotonic() + timeout_seconds
+        try:
+            await self.open()
+            assert self._channel is not None
+            while (left := deadline - time.monotonic()) > 0:
+                if await self._channel.get_message(ignore_subscribe_messages=True, timeout=left) is not None:
+                    return True
+        except UNREACHABLE as error:
+            log.info("wakeups_deaf", topic=self._topic, reason=type(error).__name__)
+            await self.close()
+            await asyncio.sleep(max(0.0, deadline - time.monotonic()))
+        return False
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            with contextlib.suppress(*UNREACHABLE):
+                await channel.aclose()  # type: ignore[no-untyped-call]
+
+
 class Wakeups:
     """Sends "something changed" from a task of its own, so that no caller ever waits for Redis.
 
@@ -93,18 +139,17 @@ class Wakeups:
 
         A nudge between two waits is not seen: whoever waits looks for work after every wait, woken or not.
         """
-        deadline = time.monotonic() + timeout_seconds
+        async with self.listening(topic) as ear:
+            return await ear.wait(timeout_seconds)
+
+    @contextlib.asynccontextmanager
+    async def listening(self, topic: str) -> AsyncIterator[Ear]:
+        """Listen on ``topic`` from wait to wait: a nudge between two of them ends the next one at once."""
+        ear = Ear(self._redis, topic)
         try:
-            async with self._redis.pubsub() as channel:
-                await channel.subscribe(f"hub:{topic}")
-                while (left := deadline - time.monotonic()) > 0:
-                    message = await channel.get_message(ignore_subscribe_messages=True, timeout=left)
-                    if message is not None:
-                        return True
-        except UNREACHABLE as error:
-            log.info("wakeups_deaf", topic=topic, reason=type(error).__name__)
-            await asyncio.sleep(max(0.0, deadline - time.monotonic()))
-        return False
+            yield ear
+        finally:
+            await ear.close()
 
     async def close(self) -> None:
         """Send what is waiting, for a moment, and give the connections back."""

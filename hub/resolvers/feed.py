@@ -9,7 +9,7 @@ from typing import Annotated, Generic, TypeVar
 import strawberry
 
 from hub.context import Context, Info
-from hub.domain import feed as feeds
+from hub.domain import feed
 from hub.domain.feed import BEGINNING, FED, STATUSES, FeedItem as Item, FeedPage, Wanted
 from hub.domain.fiscal_events.feed import Side
 from hub.domain.registry import Caller
@@ -58,7 +58,7 @@ class FeedQuery:
 
 async def _page(context: Context, wanted: Wanted, after: int | None, first: int) -> FeedPage:
     async with context.db.read() as read:
-        return await feeds.read_on(
+        return await feed.read_on(
             read, context.caller, wanted, first=first, after=BEGINNING if after is None else after
         )
 
@@ -109,7 +109,7 @@ class Followed(Generic[Shape]):
     async def wait(self) -> None:
         """Until there may be more."""
         assert self._context.arrivals is not None
-        await self._context.arrivals.beyond(self._size, feeds.readable_tenants(self._context.caller))
+        await self._context.arrivals.beyond(self._size, feed.readable_tenants(self._context.caller))
 
     def __aiter__(self) -> AsyncIterator[Shape]:
         return self

@@ -198,7 +198,9 @@ class Connection:
                 case "subscribe":
                     self._subscribe(message, standing)
                 case "complete":
-                    task = self._tasks.pop(_id_of(message), None)
+                    name = _id_of(message)
+                    self._running.pop(name, None)
+                    task = self._tasks.pop(name, None)
                     if task is not None:
                         task.cancel()
                 case "ping":
@@ -251,9 +253,10 @@ class Connection:
         except Exception as fault:  # noqa: BLE001 - an edge: whatever it is, the caller gets a trace id
             await self._fail(encoded, refused(failures.of_fault(fault, call.trace_id)))
         finally:
-            self._running.pop(name, None)
+            # Its id may be another subscription's by now, if its caller ended it.
             if self._tasks.get(name) is asyncio.current_task():
                 del self._tasks[name]
+                self._running.pop(name, None)
 
     async def _fail(self, name: bytes, answer: Answer) -> None:
         errors = orjson.dumps(orjson.loads(answer.body)["errors"])

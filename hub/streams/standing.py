@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from hub.errors import NotAuthenticated
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_SECONDS = 2.0
+# For so long a look counts: when later ones failed, nothing more is told until one succeeds.
+KNOWN_SECONDS_MAX = 4.5
 
 
 @dataclass(eq=False)
@@ -29,6 +32,12 @@ class Standing:
     credential: uuid.UUID
     refusal: NotAuthenticated | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    known_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was looked at so lately that it may be told more."""
+        return self.refusal is None and time.monotonic() - self.known_at < KNOWN_SECONDS_MAX
 
     def end(self, refusal: NotAuthenticated | None) -> None:
         """The caller may not go on; without a refusal it may come back at once."""
@@ -84,6 +93,7 @@ class Standings:
                 log.warning("standings_unknown", fault=type(fault).__name__)
 
     async def _look(self) -> None:
+        asked_at = time.monotonic()
         keys = {each for each in self._held if isinstance(self._sample(each), SystemCaller)}
         async with self._db.read() as read:
             found = await registry.recheck(read, keys, self._held.keys() - keys)
@@ -93,6 +103,7 @@ class Standings:
                     standing.end(now)
                 else:
                     standing.caller = _known(now)
+                    standing.known_at = asked_at
 
     def _sample(self, credential: uuid.UUID) -> Caller:
         return next(iter(self._held[credential])).caller

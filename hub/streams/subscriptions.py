@@ -131,6 +131,9 @@ class Running:
         """
         while True:
             before = self._source.scanned_to
+            if not self._standing.is_known:
+                await asyncio.sleep(TRY_AGAIN_SECONDS)
+                continue
             try:
                 async with self._arrivals.turn():
                     told = await self._next()
@@ -151,8 +154,6 @@ class Running:
 
     async def _next(self) -> list[Told]:
         """The next page, executed as one: what its facts load is loaded together. Raises what passes by itself."""
-        if self._standing.refusal is not None:
-            raise self._standing.refusal
         context = self._source.renew(self._standing.caller)
         items = await self._source.read()
         results = await asyncio.gather(*(self._execute(item, context) for item in items))

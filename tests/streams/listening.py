@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 
 from hub.app import create_app
+from hub.cli import Server
 from hub.settings import Settings
 
 PROTOCOL = "graphql-transport-ws"
@@ -42,6 +43,7 @@ class Served:
 
     app: Starlette
     port: int
+    server: uvicorn.Server
 
     @property
     def url(self) -> str:
@@ -57,13 +59,12 @@ async def served(settings: Settings) -> AsyncIterator[Served]:
     config = uvicorn.Config(
         app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws_max_size=128 * 1024
     )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server = Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)
     try:
-        yield Served(app, listener.getsockname()[1])
+        yield Served(app, listener.getsockname()[1], server)
     finally:
         server.should_exit = True
         await task
