@@ -229,22 +229,26 @@ class Api:
         """Whether somebody we know sends this, before its body is read; raises as an answer would refuse it."""
         return not isinstance(await self.identify(call), Anonymous)
 
-    async def identify(self, call: Call) -> Caller:
-        """Who calls, within the rate; failed attempts count against the address they come from."""
+    async def identify(self, call: Call, *, may_remember: bool = True) -> Caller:
+        """Who calls, within the rate; failed attempts count against the address they come from.
+
+        Without ``may_remember`` the database is asked in any case, as for those who are then let stay.
+        """
         if call.authorization is None and call.session is None:
             caller: Caller = Anonymous(call.address)
         else:
             try:
-                caller = await self._look_up(call)
+                caller = await self._look_up(call, may_remember=may_remember)
             except Refusal:
                 await self.count(Anonymous(call.address))
                 raise
         await self.count(caller)
         return caller
 
-    async def _look_up(self, call: Call) -> Caller:
+    async def _look_up(self, call: Call, *, may_remember: bool) -> Caller:
         """The caller of a key or a session; a key seen a moment ago needs no database."""
-        if self._authenticate is registry.authenticate and call.authorization is not None:
+        is_ours = self._authenticate is registry.authenticate
+        if may_remember and is_ours and call.authorization is not None:
             known = registry.recall(self.means, call.authorization, utc_now())
             if known is not None:
                 return known

@@ -42,7 +42,7 @@ class EventStreams:
     async def __call__(self, call: Call, headers: Headers, receive: Receive, send: Send) -> Answer | None:
         """Stream until either side ends it; an answer when it does not begin."""
         try:
-            caller = require_standing(await self._api.identify(call))
+            caller = require_standing(await self._api.identify(call, may_remember=False))
             resumed_after = _last_event(headers)
             with self._standings.hold(caller) as standing:
                 async with self._subscriptions.begin(call, standing, resumed_after) as running:

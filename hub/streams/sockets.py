@@ -159,7 +159,7 @@ class Connection:
                 raise Closed(4400, "authorization must be a string")
             self._call = replace(self._call, authorization=given, session=None)
         try:
-            return require_standing(await self._means.api.identify(self._call))
+            return require_standing(await self._means.api.identify(self._call, may_remember=False))
         except TooMany as refusal:
             raise Closed(4429, refusal.problems[0].code.value) from None
         except Refusal as refusal:

@@ -263,7 +263,7 @@ async def test_one_call_looks_at_a_bounded_number_of_leaves(
         assert steps >= page.size // 8
 
 
-async def _write(client: Client, cast: Cast, number: int, count: int, told: dict[str, list[str]]) -> None:
+async def write(client: Client, cast: Cast, number: int, count: int, told: dict[str, list[str]]) -> None:
     """Post events and messages one after the other; what each reader is to see goes into ``told``."""
     chance = random.Random(SEED + number)
     for _ in range(count):
@@ -313,7 +313,7 @@ async def _race(
         for name in told
         for i in range(3)
     ]
-    await asyncio.gather(*(_write(client, cast, number, count, told) for number in range(writers)))
+    await asyncio.gather(*(write(client, cast, number, count, told) for number in range(writers)))
     async with asyncio.timeout(60):
         while True:
             async with database.read() as read:

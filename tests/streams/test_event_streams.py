@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 
 import pytest
-from sqlalchemy import text
 
-from hub.db import Database
 from tests.api.conftest import Cast
 from tests.client import Client
 from tests.factories import postings
@@ -58,21 +55,6 @@ async def test_what_does_not_begin_is_a_plain_refusal_and_what_cannot_go_on_says
         why, end = [event async for event in stream]
         assert why.data["errors"][0]["extensions"]["code"] == "LOG_SIZE"
         assert (end.name, end.data) == ("complete", None)
-
-
-@pytest.mark.long
-async def test_a_revoked_key_ends_the_stream_within_five_seconds(
-    web: Served, cast: Cast, database: Database
-) -> None:
-    async with streamed(web.url, cast.consumer.api_key, EVENTS) as (_, stream):
-        async with database.transaction() as tx:
-            change = "UPDATE api_key SET state = 'REVOKED', revoked_at = now() WHERE system_id = :s"
-            await tx.execute(text(change), {"s": cast.consumer.system_id})
-        started = time.monotonic()
-        why, end = [event async for event in stream]
-        assert time.monotonic() - started < 5
-        assert why.data["errors"][0]["extensions"]["code"] == "KEY_REVOKED"
-        assert end.name == "complete"
 
 
 @pytest.mark.long

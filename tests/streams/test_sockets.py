@@ -20,7 +20,7 @@ from tests.api.conftest import Cast
 from tests.client import Client
 from tests.factories import postings
 from tests.factories.registry import Post, make_agency, make_system, sign_in
-from tests.streams.listening import EVENTS, FEED, Served, listen
+from tests.streams.listening import EVENTS, FEED, Served, listen, streamed
 
 pytestmark = pytest.mark.anyio
 
@@ -223,15 +223,25 @@ async def test_who_is_revoked_or_suspended_is_cut_within_five_seconds(
         "key": "UPDATE api_key SET state = 'REVOKED', revoked_at = now() WHERE system_id = :s",
         "system": "UPDATE system SET status = 'SUSPENDED' WHERE id = :s",
     }[how]
-    async with listen(web.url, cast.consumer.api_key) as cut, listen(web.url, cast.both.api_key) as kept:
+    async with (
+        listen(web.url, cast.consumer.api_key) as cut,
+        listen(web.url, cast.both.api_key) as kept,
+        streamed(web.url, cast.consumer.api_key, EVENTS) as (_, stream),
+    ):
         await cut.subscribe(EVENTS)
         name = await kept.subscribe(EVENTS)
         async with database.transaction() as tx:
             await tx.execute(text(what), {"s": cast.consumer.system_id})
         started = time.monotonic()
         code, reason = await _closed(cut)
+        why, end = [event async for event in stream]
         assert time.monotonic() - started < 5
         assert (code, reason) == (4403, {"key": "KEY_REVOKED", "system": "SYSTEM_NOT_ACTIVE"}[how])
+        assert why.data["errors"][0]["extensions"]["code"] == reason
+        assert end.name == "complete"
+        async with listen(web.url, cast.consumer.api_key, greets=False) as again:
+            await again.send(type="connection_init")
+            assert await _closed(again) == (4403, reason)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await kept.of(name)
