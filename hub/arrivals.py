@@ -17,7 +17,7 @@ import structlog
 
 from hub.db import Database
 from hub.domain import transparency
-from hub.wakeups import UNREACHABLE, Wakeups
+from hub.wakeups import UNREACHABLE, Ear, Wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -79,17 +79,24 @@ class Arrivals:
                     break
 
     async def _follow(self) -> None:
-        """Ask while anybody waits. Listening goes on while it asks, so that no call falls between the two."""
-        async with self._wakeups.listening(TOPIC) as ear:
-            while self._waiters:
-                with contextlib.suppress(*UNREACHABLE):
-                    await ear.open()
-                try:
-                    await self._ask()
-                except Exception as fault:  # noqa: BLE001 - whatever it is: those who wait go on waiting
-                    log.warning("arrivals_unknown", fault=type(fault).__name__)
-                if self._waiters:
-                    await ear.wait(self._ask_every_seconds)
+        """Ask while anybody waits. Listening goes on while it asks, so that no call falls between the two.
+
+        Who comes while the connection is given back finds this task still there: it looks again before it ends.
+        """
+        while self._waiters:
+            async with self._wakeups.listening(TOPIC) as ear:
+                while self._waiters:
+                    await self._listen(ear)
+
+    async def _listen(self, ear: Ear) -> None:
+        with contextlib.suppress(*UNREACHABLE):
+            await ear.open()
+        try:
+            await self._ask()
+        except Exception as fault:  # noqa: BLE001 - whatever it is: those who wait go on waiting
+            log.warning("arrivals_unknown", fault=type(fault).__name__)
+        if self._waiters:
+            await ear.wait(self._ask_every_seconds)
 
     async def _ask(self) -> None:
         async with self._db.read() as read:

@@ -108,6 +108,7 @@ class Reader:
         self.system = system
         self.chance = chance
         self.seen: list[tuple[int, str]] = []
+        self.breaks = 0
 
     @property
     def _after(self) -> str | None:
@@ -133,12 +134,17 @@ class Reader:
                 self.seen.append((int(event.id), event.data["data"]["feed"]["fact"]["id"]))
 
     async def follow(self) -> None:
-        """For ever, by either way."""
+        """For ever, by either way; that all seats are taken, or the rate used up, passes."""
         ways: list[Callable[[], Awaitable[None]]] = [self.by_socket, self.by_stream]
         broken = (OSError, WebSocketException, TimeoutError, httpx.HTTPError, StopAsyncIteration)
         while True:
-            with contextlib.suppress(*broken):
+            try:
                 await self.chance.choice(ways)()
+            except broken:
+                self.breaks += 1
+            except AssertionError as refused:
+                assert "SUBSCRIPTION_LIMIT" in str(refused) or "RATE_LIMIT" in str(refused)  # noqa: PT017
+                self.breaks += 1
             await asyncio.sleep(self.chance.uniform(0, 0.3))
 
 
@@ -169,9 +175,11 @@ async def test_listeners_that_stop_and_resume_miss_and_repeat_nothing_beside_64_
         await asyncio.gather(*(write(client, cast, number, 8, told) for number in range(64)))
         await _followed(readers, {name: Counter(seen) for name, seen in told.items()}, names)
     finally:
+        ended = [task for task in tasks if task.done()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        assert [task.exception() for task in ended] == []
 
 
 async def _sequence_for_ever(db: Database, means: Means) -> None:
