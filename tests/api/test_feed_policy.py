@@ -74,7 +74,9 @@ class Policy:
         if leaf.kind != "READ":
             return bool(actor.sees(posting))
         sides = [posting.sender, self.systems[leaf.system_id]]
-        return actor in sides if actor.system else actor.agency in [side.agency for side in sides]
+        if actor.system is not None:
+            return actor in sides
+        return actor.agency in {side.agency for side in sides}
 
     def _sees_change(self, actor: Actor, leaf: Any) -> bool:
         is_operator = actor.operates == leaf.government

@@ -121,6 +121,8 @@ class Reader:
             for _ in range(self.chance.randint(1, 60)):
                 told = await listener.data(name)
                 self.seen.append((int(told["logIndex"]), told["fact"]["id"]))
+            # It dies, and says no goodbye.
+            listener.connection.transport.abort()
 
     async def by_stream(self) -> None:
         """Over an event stream, for a while."""
