@@ -247,8 +247,9 @@ class Api:
 
     async def _look_up(self, call: Call, *, may_remember: bool) -> Caller:
         """The caller of a key or a session; a key seen a moment ago needs no database."""
-        is_ours = self._authenticate is registry.authenticate
-        if may_remember and is_ours and call.authorization is not None:
+        if self._authenticate is registry.authenticate and call.authorization is not None:
+            if not may_remember:
+                registry.forget_verified(self.means, call.authorization, utc_now())
             known = registry.recall(self.means, call.authorization, utc_now())
             if known is not None:
                 return known

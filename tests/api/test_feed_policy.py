@@ -93,7 +93,7 @@ class Policy:
             is_mine = actor.system is None or actor.system.environment is of.system.environment
         else:
             is_mine = {"TENANT": True, "OPERATOR": False, "SESSION": False}[leaf.subject]
-        return is_mine or (is_operator and leaf.subject != "SESSION")
+        return bool(is_mine or (is_operator and leaf.subject != "SESSION"))
 
 
 async def _told(client: Client) -> dict[int, str]:

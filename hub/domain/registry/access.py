@@ -83,6 +83,13 @@ def recall(means: Means, authorization: str, now: datetime) -> SystemCaller | No
     return caller
 
 
+def forget_verified(means: Means, authorization: str, now: datetime) -> None:
+    """Look this key up in the database when it is shown next, even if it was verified a moment ago."""
+    known = recall(means, authorization, now)
+    if known is not None:
+        verified_keys.forget(system_id=known.system_id)
+
+
 async def _system_of_key(read: Read, means: Means, authorization: str) -> SystemCaller:
     """1. form and checksum; 2. the key's row; 3. its hash; 4. its state and age; 5. system, agency, government."""
     scheme, _, text = authorization.partition(" ")
