@@ -145,6 +145,7 @@ async def test_what_concerns_others_is_passed_over_and_counted_as_looked_at(
     assert _indexes(await _all(client, cast.consumer, kinds=concerned)) == _indexes(sender)
 
 
+@pytest.mark.long
 async def test_another_government_and_the_other_environment_see_none_of_it(
     client: Client, cast: Cast, database: Database, means: Means
 ) -> None:
@@ -164,6 +165,7 @@ async def test_another_government_and_the_other_environment_see_none_of_it(
         assert systems == {stranger.public_id}
 
 
+@pytest.mark.long
 async def test_registry_changes_are_for_those_they_concern(
     client: Client, database: Database, means: Means
 ) -> None:
