@@ -82,7 +82,9 @@ class Manners:
 class Stream(Protocol):
     """Answers a request as an event stream: what it answered, or None once it has sent all of it itself."""
 
-    def __call__(self, call: Call, headers: Headers, receive: Receive, send: Send) -> Awaitable[Answer | None]:
+    def __call__(
+        self, call: Call, headers: Headers, receive: Receive, send: Send
+    ) -> Awaitable[Answer | None]:
         """Stream until either side ends it."""
         ...
 

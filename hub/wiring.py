@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from hub.adapters.webhooks import Guard
+from hub.adapters.outbound import Policy, url_problem
 from hub.db import Database, Reading
 from hub.means import LogKeys, Means
 from hub.settings import Settings
@@ -21,13 +22,13 @@ def make_means(settings: Settings) -> Means:
         log_keys=_log_keys(settings),
         environments=settings.environments,
         development=settings.mode == "development",
-        url_problem=make_guard(settings).problem,
+        url_problem=partial(url_problem, policy=make_policy(settings)),
     )
 
 
-def make_guard(settings: Settings) -> Guard:
+def make_policy(settings: Settings) -> Policy:
     """Which addresses the hub calls."""
-    return Guard.of(settings.outbound_private)
+    return Policy.of(settings.outbound_private)
 
 
 def _log_keys(settings: Settings) -> LogKeys:

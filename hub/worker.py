@@ -28,7 +28,7 @@ from hub.jobs.doors import Handler
 from hub.jobs.runner import Pace, Runner, Tools
 from hub.settings import Settings
 from hub.wakeups import JOB_FUNCTION, JOB_QUEUE, Wakeups, arq_redis, serialize
-from hub.wiring import connect, mailbox_folder, make_guard, make_means
+from hub.wiring import connect, mailbox_folder, make_means, make_policy
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -75,7 +75,7 @@ async def run(
     pace = pace or Pace(concurrent_max=max(1, min(CONCURRENT_MAX, settings.pool_size - POOL_RESERVE)))
     mailer, means = make_mailer(settings), make_means(settings)
     db, wakeups = connect(settings)
-    tools = Tools(db, means, mailer, HttpCourier(make_guard(settings)))
+    tools = Tools(db, means, mailer, HttpCourier(make_policy(settings)))
     runner = Runner(_worker_name(), tools, handlers, pace)
     # Slow endpoints fill slots of their own, never those of the other jobs.
     sender_pace = dataclasses.replace(pace, concurrent_max=ENDPOINTS_MAX)

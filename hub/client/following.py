@@ -30,7 +30,7 @@ from hub.signing import (
     grow,
     open_note,
 )
-from hub.signing.announcements import is_announcement, read_announcement
+from hub.signing.announcements import is_announcement, trusted_keys
 from hub.signing.merkle import EMPTY_ROOT, leaf_hash
 
 TIMEOUT_SECONDS = 30.0
@@ -139,16 +139,12 @@ class Follower:
         return found
 
     def _announced(self, entries: list[bytes]) -> list[NoteKey]:
-        keys = list(self.seen.keys)
-        for entry in filter(is_announcement, entries):
-            try:
-                key = read_announcement(entry, keys[0].name, [known.public for known in keys])
-            except NoteRefused as refused:
-                raise LogMisbehaved(
-                    f"the log announces a key nobody trusted vouches for: {refused}"
-                ) from refused
-            keys.append(NoteKey(keys[0].name, key))
-        return list(dict.fromkeys(keys))
+        name, known = self.seen.keys[0].name, [key.public for key in self.seen.keys]
+        try:
+            keys = trusted_keys(list(filter(is_announcement, entries)), name, known)
+        except NoteRefused as refused:
+            raise LogMisbehaved(f"the log changes hands: {refused}") from refused
+        return [NoteKey(name, key) for key in keys]
 
     def _get(self, path: str) -> bytes:
         answer = self.http.get(f"{self.url.rstrip('/')}/log/{path}", timeout=TIMEOUT_SECONDS)

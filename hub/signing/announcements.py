@@ -40,8 +40,11 @@ def is_announcement(entry: bytes) -> bool:
     return entry.startswith(Domain.LOG_KEY.line)
 
 
-def read_announcement(entry: bytes, origin: str, trusted: Sequence[PublicKey]) -> PublicKey:
-    """The key this leaf hands the log of this origin to; raises NoteRefused LOG_KEY unless a trusted key vouches."""
+def read_announcement(entry: bytes, origin: str) -> tuple[PublicKey, PublicKey]:
+    """The key a leaf hands the log of this origin to, and the one before; raises NoteRefused LOG_KEY.
+
+    Both have signed it. Whether to trust either is the reader's question: see `trusted_keys`.
+    """
     try:
         _, members = unframe(entry)
         if not isinstance(members, dict) or set(members) != _MEMBERS or members["origin"] != origin:
@@ -53,6 +56,25 @@ def read_announcement(entry: bytes, origin: str, trusted: Sequence[PublicKey]) -
         VerifyKey(previous.raw).verify(signed, base64_of(said["signature"]))
     except (SigningError, BadSignatureError, ValueError):
         raise NoteRefused.of("LOG_KEY", "not a sound announcement of this log") from None
-    if previous not in trusted:
-        raise NoteRefused.of("LOG_KEY", "no trusted key vouches for the announced one")
-    return key
+    return key, previous
+
+
+def trusted_keys(
+    entries: Sequence[bytes], origin: str, trusted: Sequence[PublicKey]
+) -> tuple[PublicKey, ...]:
+    """The trusted keys, and those that these announcements (in the log's order) connect with them.
+
+    A trusted key's successor is trusted because it vouched for it, its predecessor because it named it under its own
+    signature. Raises NoteRefused LOG_KEY for an announcement that leads from no trusted key to none.
+    """
+    steps = [read_announcement(entry, origin) for entry in entries]
+    known = list(trusted)
+    for key, previous in reversed(steps):
+        if key in known and previous not in known:
+            known.append(previous)
+    for key, previous in steps:
+        if previous not in known:
+            raise NoteRefused.of("LOG_KEY", "nobody trusted vouches for the announced key")
+        if key not in known:
+            known.append(key)
+    return tuple(known)

@@ -76,7 +76,7 @@ class Subscriptions:
         executor, source = await self._source(ready, call, context)
         try:
             async with self._seats.seat(standing.credential):
-                yield Running(api, self._arrivals, ready, call, standing, executor, source)
+                yield Running(api, self._arrivals, ready, call, standing, executor, source, source.scanned_to)
         except Refusal as refusal:
             raise Refused(refused(failures.of_refusal(refusal))) from refusal
 
@@ -108,28 +108,21 @@ class Subscriptions:
         return executor, found
 
 
+@dataclass(slots=True)
 class Running:
-    """A subscription that has begun."""
+    """A subscription that has begun.
 
-    def __init__(
-        self,
-        api: Api,
-        arrivals: Arrivals,
-        ready: Ready,
-        call: Call,
-        standing: Standing,
-        executor: Executor[Any],
-        source: Followed[Any],
-    ) -> None:
-        self._api = api
-        self._arrivals = arrivals
-        self._ready = ready
-        self._call = call
-        self._standing = standing
-        self._executor = executor
-        self._source = source
-        # The index the reader has come to; whoever tells moves it, as a page is told fact by fact.
-        self.told_to = source.scanned_to
+    ``told_to`` is the index the reader has come to; whoever tells moves it, as a page is told fact by fact.
+    """
+
+    _api: Api
+    _arrivals: Arrivals
+    _ready: Ready
+    _call: Call
+    _standing: Standing
+    _executor: Executor[Any]
+    _source: Followed[Any]
+    told_to: int
 
     async def pages(self) -> AsyncIterator[list[Told]]:
         """Answers in the log's order, page by page, for ever; raises Refused when it cannot go on.

@@ -11,12 +11,13 @@ import pytest
 
 from hub.api import build_schema
 from hub.db import Database
+from hub.jobs.transparency import sequence_all
 from hub.kit.ids import new_id
 from hub.means import Means
 from hub.settings import Settings
 from tests.client import Client, serve
 from tests.factories import postings
-from tests.factories.world import AGENCIES, Actor, Posted, World, document_of, make_world
+from tests.factories.world import AGENCIES, SUSPENDED, Actor, Posted, World, document_of, make_world
 
 pytestmark = pytest.mark.anyio
 
@@ -99,6 +100,7 @@ async def test_everybody_sees_what_the_policy_says_and_nothing_else(
 ) -> None:
     world = await make_world(client, database, means, seed=SEED, count=POSTINGS)
     _is_worth_it(world)
+    await sequence_all(database, means)
     for actor in world.actors:
         for covering in dict.fromkeys(CASES.values()):
             await covering(world, actor)
@@ -276,6 +278,70 @@ async def _lineages(world: World, actor: Actor) -> None:
             assert found["truncated"] is False
             assert {e["child"] for e in found["edges"]} <= set(expected)
             assert {e["parent"] for e in found["edges"]} <= {None, *expected}
+
+
+@case("logProof")
+async def _proofs(world: World, actor: Actor) -> None:
+    document = "query ($id: ID!) { logProof(id: $id) { kind record } }"
+    for p in _share(world, actor):
+        if not actor.sees(p):
+            await _same_as_absent(actor, document, p.id)
+            continue
+        proof = (await actor.client.run(document, id=p.id))["logProof"]
+        assert proof["kind"] == p.kind
+        assert p.id[4:] in base64.b64decode(proof["record"]).decode()
+
+
+@case("logCheckpoint", "logConsistency")
+async def _heads(world: World, actor: Actor) -> None:
+    """The log's heads are for everybody."""
+    document = "{ logCheckpoint { size note } logConsistency(old: 0, new: 1) }"
+    if actor.name == SUSPENDED:
+        assert await _codes(actor, document) == {"SYSTEM_NOT_ACTIVE"}
+        return
+    found = await actor.client.run(document)
+    assert found["logConsistency"] == []
+    assert int(found["logCheckpoint"]["size"]) > POSTINGS
+
+
+FEED_IDS = """
+query ($after: BigInt) {
+  feed(after: $after, kinds: [EVENT, MESSAGE]) {
+    scannedTo hasMore items { logIndex fact { ... on Posting { id } } }
+  }
+}"""
+
+
+@case("feed")
+async def _fed(world: World, actor: Actor) -> None:
+    """Every visible posting once, in the log's order, and nothing else."""
+    if actor.is_nobody:
+        assert await _codes(actor, FEED_IDS) & REFUSED
+        return
+    items: list[dict[str, Any]] = []
+    after, more = None, True
+    while more:
+        page = (await actor.client.run(FEED_IDS, after=after))["feed"]
+        items += page["items"]
+        after, more = page["scannedTo"], page["hasMore"]
+    told = [item["fact"]["id"] for item in items]
+    assert len(told) == len(set(told))
+    assert set(told) == {p.id for p in world.postings if actor.sees(p)}
+    indexes = [int(item["logIndex"]) for item in items]
+    assert indexes == sorted(indexes)
+
+
+@case("webhooks", "webhookDeliveries")
+async def _endpoints(world: World, actor: Actor) -> None:
+    """Nobody has an endpoint here: a list of none, and an unknown one's deliveries are not found."""
+    listed = "{ webhooks { edges { node { id } } } }"
+    unknown = f'{{ webhookDeliveries(endpoint: "whk_{new_id()}") {{ edges {{ node {{ id }} }} }} }}'
+    if actor.is_nobody:
+        assert await _codes(actor, listed) & REFUSED
+        assert await _codes(actor, unknown) & REFUSED
+        return
+    assert (await actor.client.run(listed))["webhooks"] == {"edges": []}
+    assert await _codes(actor, unknown) <= {"NOT_FOUND"}
 
 
 def _ancestors(actor: Actor, start: Posted) -> dict[str, int]:

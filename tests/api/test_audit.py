@@ -23,7 +23,7 @@ from hub.domain.tables import metadata
 from hub.domain.transparency import Audit, Finding
 from hub.embedded import Endpoints
 from hub.jobs.transparency import SOURCES, sequence_all
-from hub.means import Means
+from hub.means import LogKeys, Means
 from hub.signing import Checkpoint, Edge, HubKey, NoteKey, entry_bundle, grow, sign_note
 from hub.signing.announcements import announcement
 from hub.signing.leaves import entry
@@ -197,6 +197,18 @@ async def test_a_log_rewritten_with_its_own_key_is_found_by_a_checkpoint_kept_ou
     assert await scene.findings() == []
     watched = Audit(database, SOURCES, means.log_origin, means.log_key.public, kept)
     assert {finding.what async for finding in watched.findings()} == {"KEPT"}
+
+
+async def test_a_log_that_changed_its_key_is_checked_with_either(
+    scene: Tampering, database: Database, means: Means
+) -> None:
+    new = HubKey.from_seed(b"n" * 32)
+    await sequence_all(
+        database, Means(means.domain, means.signing_key, means.master_key, LogKeys(new, means.log_key))
+    )
+    for key in (means.log_key, new):
+        audit = Audit(database, SOURCES, means.log_origin, key.public)
+        assert [finding async for finding in audit.findings()] == []
 
 
 async def test_a_log_signed_with_another_key_is_not_ours(scene: Tampering, database: Database) -> None:

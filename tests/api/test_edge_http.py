@@ -278,6 +278,7 @@ async def test_graphiql_is_not_there_in_production(settings: Settings) -> None:
     keys = {
         "master_key": settings.secret_bytes("master_key"),
         "signing_key": settings.secret_bytes("signing_key"),
+        "log_key": settings.secret_bytes("log_key"),
     }
     assert all(keys.values())
     async with edge(settings, mode="production") as hub:

@@ -31,7 +31,7 @@ async def test_the_mailbox_answers_this_machine_alone(
 
 
 async def test_production_has_no_mailbox(settings: Settings) -> None:
-    keys = {"master_key": "A" * 43 + "=", "signing_key": "A" * 43 + "="}
+    keys = {"master_key": "A" * 43 + "=", "signing_key": "A" * 43 + "=", "log_key": "A" * 43 + "="}
     production = Settings(**{**settings.model_dump(), **keys, "mode": "production"})
     app = create_app(production)
     async with app.router.lifespan_context(app):

@@ -180,6 +180,7 @@ def test_production_has_no_demonstration(folder: Path) -> None:
         "HUB_MODE": "production",
         "HUB_MASTER_KEY": secret,
         "HUB_SIGNING_KEY": secret,
+        "HUB_LOG_KEY": secret,
         "HUB_SMTP_HOST": "localhost",
     }
     with run(folder, **settings) as running:

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from hub.adapters.webhooks import Guard, HttpCourier
+from hub.adapters.outbound import Policy
+from hub.adapters.webhooks import HttpCourier
 from hub.db import Database
 from hub.domain.jobs import Mail
 from hub.domain.registry import HubCaller
@@ -47,7 +48,7 @@ class Desk:
 
     database: Database
     means: Means
-    courier: HttpCourier = field(default_factory=lambda: HttpCourier(Guard.of(LOCAL)))
+    courier: HttpCourier = field(default_factory=lambda: HttpCourier(Policy.of(LOCAL)))
     mails: list[Mail] = field(default_factory=list)
 
     async def send(self, mail: Mail) -> None:

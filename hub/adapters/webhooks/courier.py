@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
-import ssl
 import time
 from datetime import UTC, datetime
 
-import httpx
-
-from hub.adapters.webhooks.guard import Guard, NameUnknown, Target, UrlRefused
+from hub.adapters import outbound
+from hub.adapters.outbound import NoAnswer, NotSent, Outbound, Policy, Trouble, UrlRefused
 from hub.domain.webhooks import Letter, Reply, Scheme, Secret
 from hub.signing import HubKey
 
@@ -21,6 +18,14 @@ ANSWER_BYTES_MAX = 2_048
 USER_AGENT = "fiscal-hub-webhooks/1"
 KEPT_HEADERS = ("content-type", "retry-after", "location", "server", "date")
 HEADER_CHARACTERS_MAX = 200
+# A word for the log of deliveries; never the error's text, which may name inner addresses.
+ERRORS = {
+    Trouble.NAME: "NAME_UNKNOWN",
+    Trouble.CONNECT: "CONNECT",
+    Trouble.TLS: "TLS",
+    Trouble.TIMEOUT: "TIMEOUT",
+    Trouble.BROKEN: "PROTOCOL",
+}
 
 
 def signature(letter: Letter, timestamp: int) -> str:
@@ -36,12 +41,11 @@ def _sign(secret: Secret, signed: bytes) -> str:
 
 
 class HttpCourier:
-    """Carries letters. One connection for each: two names at one address must not share what one of them proved."""
+    """Carries letters to where the policy allows."""
 
-    def __init__(self, guard: Guard, *, seconds_max: float = SECONDS_MAX) -> None:
-        self._guard = guard
+    def __init__(self, policy: Policy, *, seconds_max: float = SECONDS_MAX) -> None:
+        self._outbound = Outbound(policy)
         self._seconds_max = seconds_max
-        self._tls = ssl.create_default_context()
 
     async def send(self, letter: Letter) -> Reply:
         """Send it; whatever goes wrong is a reply with the class of the error."""
@@ -56,75 +60,26 @@ class HttpCourier:
             "hub-delivery-id": letter.delivery,
             "hub-attempt": str(letter.attempt),
         }
-        status: int | None = None
-        answered: dict[str, str] = {}
-        body, error = b"", None
+        reply: outbound.Reply | None = None
+        error: str | None = None
         try:
-            async with asyncio.timeout(self._seconds_max):
-                target = await self._guard.resolve(letter.url)
-                status, answered, body = await self._post(target, headers, letter.body)
-        except TimeoutError:
-            error = "TIMEOUT"
+            reply = await self._outbound.post(
+                letter.url,
+                content=letter.body,
+                headers=headers,
+                timeout_seconds=self._seconds_max,
+                answer_bytes_max=ANSWER_BYTES_MAX,
+            )
         except UrlRefused:
             error = "URL_REFUSED"
-        except NameUnknown:
-            error = "NAME_UNKNOWN"
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as failure:
-            error = _class_of(failure)
+        except (NotSent, NoAnswer) as failure:
+            error = ERRORS[failure.trouble]
         elapsed = int((time.monotonic() - began) * 1_000)
-        return Reply(started_at, elapsed, headers, status, answered, body, error)
-
-    async def _post(
-        self, target: Target, headers: dict[str, str], body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
-        """Connect to the first judged address that takes the connection, under the host's own name."""
-        failure: httpx.ConnectError | None = None
-        for address in target.addresses[:2]:
-            host = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - IP's own
-            query = f"?{target.url.query}" if target.url.query else ""
-            url = f"{target.url.scheme}://{host}:{target.port}{target.url.path or '/'}{query}"
-            request = httpx.Request(
-                "POST",
-                url,
-                headers={**headers, "host": target.url.netloc},
-                content=body,
-                extensions={
-                    "sni_hostname": target.host,
-                    "timeout": httpx.Timeout(self._seconds_max).as_dict(),
-                },
-            )
-            try:
-                return await self._exchange(request)
-            except httpx.ConnectError as error:
-                failure = error
-        assert failure is not None  # there is at least one address
-        raise failure
-
-    async def _exchange(self, request: httpx.Request) -> tuple[int, dict[str, str], bytes]:
-        limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
-        async with httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=limits) as transport:
-            response = await transport.handle_async_request(request)
-            try:
-                answered = {
-                    name: response.headers[name][:HEADER_CHARACTERS_MAX]
-                    for name in KEPT_HEADERS
-                    if name in response.headers
-                }
-                body = b""
-                async for chunk in response.aiter_raw():
-                    body += chunk
-                    if len(body) >= ANSWER_BYTES_MAX:
-                        break
-            finally:
-                await response.aclose()
-        return response.status_code, answered, body[:ANSWER_BYTES_MAX]
-
-
-def _class_of(failure: Exception) -> str:
-    """A word for the log of deliveries; never the error's text, which may name inner addresses."""
-    causes = [failure, failure.__cause__, failure.__context__]
-    if any(isinstance(cause, ssl.SSLError) for cause in causes) or "SSL" in str(failure)[:200]:
-        return "TLS"
-    if isinstance(failure, httpx.ConnectError | ConnectionError):
-        return "CONNECT"
-    return "TIMEOUT" if isinstance(failure, httpx.TimeoutException) else "PROTOCOL"
+        if reply is None:
+            return Reply(started_at, elapsed, headers, error=error)
+        answered = {
+            name: reply.headers[name][:HEADER_CHARACTERS_MAX]
+            for name in KEPT_HEADERS
+            if name in reply.headers
+        }
+        return Reply(started_at, elapsed, headers, reply.status, answered, reply.body)

@@ -140,7 +140,7 @@ def _lines(item: Draft, facts: Facts) -> tuple[Line, ...]:
     lines, reversal = item.content.lines, item.content.reversal
     if reversal is None:
         return tuple(_line(item, line, place.values) for line, place in zip(lines, item.placed, strict=True))
-    originals = facts.lines[reversal.posting_id]
+    originals = facts.lines.get(reversal.posting_id, [])  # a message may have none
     return tuple(_line(item, line, _repeated(originals, line)) for line in lines)
 
 

@@ -39,10 +39,10 @@ from hub.domain.reference.rules import SCHEME_SPELLINGS, SPONSORSHIPS
 from hub.domain.reference.service import Saved, retire, save, set_policy
 
 __all__ = [
-    "LEAVES",
     "BEGINNING",
     "DEPTH_MAX",
     "KEEP",
+    "LEAVES",
     "PREFIXES",
     "SCHEME_SPELLINGS",
     "SPONSORSHIPS",

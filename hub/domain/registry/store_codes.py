@@ -99,9 +99,7 @@ async def insert_session(tx: Transaction, values: Mapping[str, Any]) -> None:
     await tx.execute(insert(session).values(**values))
 
 
-async def find_live_session(
-    read: Read, which: bytes | uuid.UUID, used_after: datetime
-) -> RowMapping | None:
+async def find_live_session(read: Read, which: bytes | uuid.UUID, used_after: datetime) -> RowMapping | None:
     """A session that is neither revoked, expired nor idle for too long, with the roles it carries now.
 
     ``which`` is the hash of its token, or its id.

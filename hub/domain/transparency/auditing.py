@@ -3,7 +3,7 @@
 1. Leaves are read in order: a missing number is a gap.
 2. Each fact's parts are read from its rows as they are now; nonce and record must give the leaf's commitment.
 3. The tree is grown from the leaves again; full tiles, the edge, and the root at every published checkpoint must be
-   the stored ones, and every note must bear a signature by a key the log announced, the first of which is trusted.
+   the stored ones, and every note must bear a signature by the trusted key, or one that announcements connect with it.
 4. Facts that are neither in the log nor waiting for it were put in past the triggers.
 5. Rows that contradict themselves (bytes that do not have their digest) are named by their room.
 
@@ -17,6 +17,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from hub.db import Database
@@ -33,7 +34,7 @@ from hub.signing import (
     grow,
     open_note,
 )
-from hub.signing.announcements import read_announcement
+from hub.signing.announcements import trusted_keys
 from hub.signing.leaves import NONCE_BYTES, commitment
 from hub.signing.merkle import leaf_hash
 
@@ -59,7 +60,7 @@ class Finding:
 
 @dataclass
 class Audit:
-    """One pass over the log. ``trusted`` is the log's first key, known from outside; ``kept`` a note kept outside."""
+    """One pass over the log. ``trusted`` is one of the log's keys, known from outside; ``kept`` a note kept outside."""
 
     db: Database
     sources: Sources
@@ -74,7 +75,8 @@ class Audit:
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Everything that does not fit, in the order it is met; nothing when all is well."""
-        self._keys = [NoteKey(self.origin, self.trusted)]
+        for finding in await self._trust():
+            yield finding
         async with self.db.read() as read:
             rows = await read.fetch("SELECT size FROM log_checkpoint ORDER BY size")
             tail = await read.fetch("SELECT coalesce(max(log_index) + 1, 0) FROM log_leaf")
@@ -155,21 +157,26 @@ class Audit:
         return []
 
     def _announcement_findings(self, leaf: Leaf) -> list[Finding]:
-        """An announced key is trusted from here on when a trusted one vouches for it."""
+        if leaf.nonce == bytes(NONCE_BYTES) and leaf.commitment == sha256(leaf.statement or b"").digest():
+            return []
+        return [
+            Finding(
+                "ROW_CHANGED", "LOG_KEY", leaf.fact_id, leaf.log_index, "not as an announcement is stored"
+            )
+        ]
+
+    async def _trust(self) -> list[Finding]:
+        """Extend the trust along the log's own announcements."""
+        async with self.db.read() as read:
+            rows = await read.fetch(
+                "SELECT statement FROM log_leaf WHERE kind = 'LOG_KEY' ORDER BY log_index"
+            )
         try:
-            assert leaf.statement is not None
-            trusted = [key.public for key in self._keys]
-            key = read_announcement(leaf.statement, self.origin, trusted)
+            keys = trusted_keys([row[0] for row in rows], self.origin, [self.trusted])
         except NoteRefused as refused:
-            return [Finding("LOG_KEY", "LOG_KEY", leaf.fact_id, leaf.log_index, str(refused))]
-        if key not in trusted:
-            self._keys.append(NoteKey(self.origin, key))
-        if leaf.nonce != bytes(NONCE_BYTES):
-            return [
-                Finding(
-                    "ROW_CHANGED", "LOG_KEY", leaf.fact_id, leaf.log_index, "an announcement has no nonce"
-                )
-            ]
+            self._keys = [NoteKey(self.origin, self.trusted)]
+            return [Finding("LOG_KEY", "LOG_KEY", None, None, str(refused))]
+        self._keys = [NoteKey(self.origin, key) for key in keys]
         return []
 
     def _tile_findings(self, grown: Sequence[Tile], stored: Mapping[tuple[int, int], bytes]) -> list[Finding]:
