@@ -12,6 +12,7 @@ from markupsafe import Markup
 WIDTH = 640
 ROW = 30
 LABEL = 220
+LABEL_CHARS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def bars(rows: Sequence[Bar], *, title: str) -> Markup:
         y = number * ROW
         length = max(1, int(room * abs(row.value) / most))
         kind = "bar negative" if row.value < 0 else "bar"
-        label = row.label if len(row.label) <= 30 else f"{row.label[:29]}…"
+        label = row.label if len(row.label) <= LABEL_CHARS else f"{row.label[: LABEL_CHARS - 1]}…"
         parts.append(
             f'<text x="{LABEL - 10}" y="{y + 20}" text-anchor="end" class="label">{escape(label)}</text>'
             f'<rect x="{LABEL}" y="{y + 6}" width="{length}" height="{ROW - 10}" class="{kind}"/>'

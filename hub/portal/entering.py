@@ -44,6 +44,32 @@ async def leave(visit: Visit) -> Response:
     return visit.go(f"{HOME}?done=signed-out")
 
 
+async def ask_to_confirm(visit: Visit) -> Response:
+    """Weighty steps ask for a fresh code, whoever is signed in."""
+    visit.must_be_known()
+    return visit.page("confirm.html", next=_next(visit))
+
+
+async def send_confirmation(visit: Visit) -> Response:
+    """Mail the code to the address one is signed in with."""
+    me = visit.must_be_known()
+    outcome = await visit.ask("RequestSignInCode", input={"email": me["email"]})
+    if outcome.problems:
+        return visit.page("confirm.html", problems=outcome.problems, next=_next(visit))
+    return visit.page("confirm_code.html", next=_next(visit))
+
+
+async def confirm(visit: Visit) -> Response:
+    """With the right code the session is a fresh one; then back to the form."""
+    me = visit.must_be_known()
+    agency = me["agency"]["id"] if me["agency"] else None
+    given = {"email": me["email"], "code": visit.form.text("code"), "agencyId": agency}
+    outcome = await visit.ask("SignIn", input=given)
+    if outcome.problems:
+        return visit.page("confirm_code.html", problems=outcome.problems, next=_next(visit))
+    return visit.go(_next(visit) or HOME)
+
+
 async def ask_agency(visit: Visit) -> Response:
     """The form that registers an agency."""
     return visit.page("register.html", governments=await _governments(visit))
@@ -79,6 +105,9 @@ PAGES = [
     ("/sign-in", send_code, ["POST"]),
     ("/sign-in/code", enter_code, ["POST"]),
     ("/sign-out", leave, ["POST"]),
+    ("/confirm", ask_to_confirm, ["GET"]),
+    ("/confirm", send_confirmation, ["POST"]),
+    ("/confirm/code", confirm, ["POST"]),
     ("/register", ask_agency, ["GET"]),
     ("/register", register, ["POST"]),
     ("/register/code", send_agency_code, ["POST"]),

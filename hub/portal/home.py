@@ -11,8 +11,8 @@ from hub.portal.visits import HOME, LANGUAGE_AGE, LANGUAGE_COOKIE, Visit, is_own
 async def show(visit: Visit) -> Response:
     """Where everybody begins: what one may do, or how to get in."""
     if visit.me is None:
-        return visit.page("welcome.html", notice=visit.request.query_params.get("done"))
-    return visit.page("home.html", notice=visit.request.query_params.get("done"))
+        return visit.page("welcome.html")
+    return visit.page("home.html")
 
 
 async def switch_language(visit: Visit) -> Response:

@@ -42,6 +42,7 @@ class Pages:
             moment=writing.moment,
             year=writing.year,
             word=words.word,
+            tone=words.tone,
             query=query,
             zip=zip,
         )

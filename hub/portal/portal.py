@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from hub import failures
 from hub.api import Api
 from hub.edge import BadRequest, Headers, check_origin, own_cookies
-from hub.portal import entering, home
+from hub.portal import agencies, entering, home, people, signing_keys, systems
 from hub.portal.asking import Outcome, Problem, operations
 from hub.portal.pages import ASSETS_PATH, STATIC, Pages
 from hub.portal.visits import HOME, Elsewhere, Form, Unanswered, Visit
@@ -56,7 +56,7 @@ class Portal:
         self.api = api
         self.pages = Pages()
         self.development = development
-        self._public_url = public_url
+        self.public_url = public_url
         operations()
 
     def routes(self) -> list[BaseRoute]:
@@ -65,7 +65,7 @@ class Portal:
             Route("/", self._to_portal),
             Mount(ASSETS_PATH, Kept(directory=STATIC)),
         ]
-        for room in (home, entering):
+        for room in (home, entering, signing_keys, systems, people, agencies):
             for path, page, methods in room.PAGES:
                 found.append(Route(f"{HOME}{path}", partial(self._show, page), methods=methods))
         return [*found, Route(f"{HOME}/{{rest:path}}", partial(self._show, home.absent))]
@@ -83,7 +83,7 @@ class Portal:
         visit = Visit.of(self, request)
         try:
             if request.method not in {"GET", "HEAD"}:
-                check_origin(Headers(request.scope["headers"]), visit.session or "?", self._public_url)
+                check_origin(Headers(request.scope["headers"]), visit.session or "?", self.public_url)
                 visit.form = await _form(request)
             await visit.know()
             response = await page(visit)

@@ -24,8 +24,16 @@ LANGUAGE_AGE = timedelta(days=365)
 HOME = "/portal"
 SIGN_IN = "/portal/sign-in"
 UNKNOWN = 401
+STEP_UP = "STEP_UP_REQUIRED"
 REFUSED = 422
-PLACES = [(HOME, marked("Overview"))]
+# The main navigation: address, name, and for whom (members of an agency, operators, both).
+PLACES = (
+    (HOME, marked("Overview"), "both"),
+    ("/portal/systems", marked("Systems and keys"), "both"),
+    ("/portal/people", marked("People"), "member"),
+    ("/portal/agencies", marked("Agencies"), "operator"),
+)
+CONFIRM = "/portal/confirm"
 
 
 class Elsewhere(Exception):
@@ -142,7 +150,14 @@ class Visit:
     @property
     def places(self) -> list[tuple[str, str]]:
         """The pages of the main navigation that are for this visitor, with their names."""
-        return [place for place in PLACES if self.me is not None]
+        if self.me is None:
+            return []
+        kinds = {
+            "both",
+            *(["member"] if self.me["agency"] else []),
+            *(["operator"] if self.me["operatorOf"] else []),
+        }
+        return [(path, name) for path, name, whom in PLACES if whom in kinds]
 
     def is_at(self, path: str) -> bool:
         """Whether this page belongs to a place of the navigation."""
@@ -160,10 +175,28 @@ class Visit:
         back = self.here if self.here != HOME else ""
         return f"{SIGN_IN}?{urlencode({'next': back})}" if back else SIGN_IN
 
+    def asked(self, name: str) -> str | None:
+        """A parameter of the address, or None."""
+        return self.request.query_params.get(name) or None
+
+    def path(self, name: str) -> str:
+        """A part of the address."""
+        return str(self.request.path_params[name])
+
+    def hub_url(self) -> str:
+        """The hub's address as outsiders call it."""
+        return self.portal.public_url or str(self.request.base_url).rstrip("/")
+
+    def step_up_if_asked(self, outcome: Outcome, back: str) -> None:
+        """When the API asks for a fresh code: to the page that mails one, and back to the form afterwards."""
+        if outcome.has(STEP_UP):
+            raise Elsewhere(f"{CONFIRM}?{urlencode({'next': back})}")
+
     def page(
         self, template: str, *, status: int | None = None, problems: Sequence[Problem] = (), **values: Any
     ) -> Response:
         """A rendered page; with problems its status is 422 unless another one is given."""
+        values.setdefault("notice", self.asked("done"))
         text = self.portal.pages.render(template, visit=self, problems=list(problems), **values)
         return self.finish(HTMLResponse(text, status or (REFUSED if problems else 200)))
 

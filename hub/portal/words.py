@@ -10,6 +10,10 @@ from hub.portal.languages import gettext, marked
 NOTICES = {
     "signed-out": marked("You are signed out."),
     "registered": marked("The agency is registered. An operator of the government looks at it next."),
+    "changed": marked("Done."),
+    "key": marked("The signing key is registered."),
+    "invited": marked("The invitation is on its way."),
+    "absent": marked("There is nothing at this address, or it is not for you."),
 }
 
 # Words of the API's enumerations, as officials say them.
@@ -23,7 +27,39 @@ WORDS = {
     "APPROVER": marked("Approver"),
     "AUDITOR": marked("Auditor"),
     "READER": marked("Reader"),
+    "ACTIVE": marked("Active"),
+    "SUSPENDED": marked("Suspended"),
+    "CLOSED": marked("Closed"),
+    "DRAFT": marked("Draft"),
+    "CODE_SENT": marked("Address not confirmed"),
+    "EMAIL_VERIFIED": marked("Waiting to be let in"),
+    "PENDING": marked("Pending"),
+    "RETIRING": marked("Retiring"),
+    "RETIRED": marked("Retired"),
+    "COMPROMISED": marked("Compromised"),
+    "PREPARED": marked("Prepared"),
+    "REVOKED": marked("Revoked"),
+    "EXPIRED": marked("Expired"),
 }
+
+
+TONES = {
+    "ACTIVE": "good",
+    "LIVE": "good",
+    "PENDING": "warn",
+    "PREPARED": "warn",
+    "EMAIL_VERIFIED": "warn",
+    "RETIRING": "warn",
+    "SUSPENDED": "bad",
+    "CLOSED": "bad",
+    "COMPROMISED": "bad",
+    "REVOKED": "bad",
+}
+
+
+def tone(value: str) -> str:
+    """How a state is coloured; the word says it too."""
+    return TONES.get(value, "")
 
 
 def word(value: str) -> str:

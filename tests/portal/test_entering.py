@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from hub.db import Database
 from hub.means import Means
-from hub.settings import Settings
-from hub.wiring import make_means
 from tests.factories.registry import Post, make_agency, make_tenant
-from tests.portal.browsing import Visitor, browse
+from tests.portal.browsing import Visitor
+from tests.portal.conftest import enter
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def means(settings: Settings) -> Means:
-    return make_means(settings)
-
-
-@pytest.fixture
-async def visitor(settings: Settings) -> AsyncIterator[Visitor]:
-    async with browse(settings) as visitor:
-        yield visitor
-
-
-@pytest.fixture
-async def post(database: Database, means: Means) -> AsyncIterator[Post]:
-    yield Post(database, means)
-    await database.close()
-
-
-async def enter(visitor: Visitor, post: Post, email: str) -> None:
-    """Sign in with a code from the mail."""
-    page = await visitor.post("/portal/sign-in", email=email)
-    assert "One-time code" in page.text
-    page = await visitor.post("/portal/sign-in/code", email=email, code=await post.code())
-    assert (page.status, page.path) == (200, "/portal")
 
 
 async def test_the_root_leads_to_the_portal(visitor: Visitor) -> None:
