@@ -34,6 +34,7 @@ from hub.edge import Endpoint, Manners
 from hub.limits import Limits
 from hub.logpages import LogPages
 from hub.observe import Metrics
+from hub.portal import Portal
 from hub.rates import Rates
 from hub.settings import Settings
 from hub.streams import EventStreams, Seats, Sockets, Standings, Subscriptions
@@ -327,8 +328,11 @@ def create_app(settings: Settings, *, authenticate: Authenticate | None = None) 
     manners = Manners(settings.body_bytes_max, settings.public_url)
     endpoint = Endpoint(api, metrics, manners, EventStreams(api, subscriptions, standings))
     sockets = Sockets(api, subscriptions, standings, settings.public_url)
-    found = routes(endpoint, Health(db, rates, metrics), development=settings.mode == "development")
+    found: list[BaseRoute] = [
+        *routes(endpoint, Health(db, rates, metrics), development=settings.mode == "development")
+    ]
     found += LogPages(db, means).routes()
+    found += Portal(api, public_url=settings.public_url, development=settings.mode == "development").routes()
     folder = mailbox_folder(settings)
     return Web(
         endpoint,

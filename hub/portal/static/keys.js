@@ -1,0 +1,67 @@
+// A signing key made in the browser (WebCrypto Ed25519): the private half becomes a file here and is never sent.
+"use strict";
+const section = document.getElementById("make-key");
+const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
+const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
+async function ask(query, input) {
+  const answer = await fetch("/graphql", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ query, variables: { input } }),
+  });
+  const body = await answer.json();
+  const payload = body.data && Object.values(body.data)[0];
+  const errors = body.errors || (payload && payload.errors) || [];
+  if (errors.length) {
+    const code = errors[0].code || (errors[0].extensions && errors[0].extensions.code);
+    throw Object.assign(new Error(errors[0].message), { code });
+  }
+  return payload;
+}
+
+function save(name, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/x-pem-file" }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+async function make() {
+  const pair = await crypto.subtle.generateKey({ name: "Ed25519" }, true, ["sign", "verify"]);
+  const publicKey = base64(await crypto.subtle.exportKey("raw", pair.publicKey));
+  const systemId = section.dataset.system;
+  const { challenge } = await ask(
+    "mutation ($input: RequestKeyChallengeInput!) { requestKeyChallenge(input: $input) { errors { code message } challenge { challenge bytesToSign } } }",
+    { publicKey, systemId },
+  );
+  const signature = base64(await crypto.subtle.sign({ name: "Ed25519" }, pair.privateKey, bytesOf(challenge.bytesToSign)));
+  const pem = base64(await crypto.subtle.exportKey("pkcs8", pair.privateKey)).replace(/.{64}/g, "$&\n");
+  save(`${section.dataset.unique}.private-key.pem`, `-----BEGIN PRIVATE KEY-----\n${pem}\n-----END PRIVATE KEY-----\n`);
+  await ask(
+    "mutation ($input: AddSigningKeyInput!) { addSigningKey(input: $input) { errors { code message } signingKey { id } } }",
+    { publicKey, systemId, challenge: challenge.challenge, signature },
+  );
+}
+
+if (section && window.crypto && crypto.subtle) {
+  section.hidden = false;
+  const button = section.querySelector("button");
+  const problem = section.querySelector(".problem");
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      await make();
+      location.assign(section.dataset.back);
+    } catch (error) {
+      if (error.code === "STEP_UP_REQUIRED") {
+        location.assign(section.dataset.confirm);
+        return;
+      }
+      problem.textContent = error.name === "NotSupportedError" ? problem.dataset.old : error.message;
+      problem.hidden = false;
+      button.disabled = false;
+    }
+  });
+}
