@@ -17,8 +17,10 @@ from tests.api.edge import GOOD_KEY, Outsider, edge
 pytestmark = pytest.mark.anyio
 
 BYTES = 16 * 1024 * 1024 - 1_000
-# Of this thread's own time; reading the largest body that is read takes about 0.3 s on a quiet machine.
-HELD_SECONDS_MAX = 1.5
+# How much longer a body may hold this thread than the standard library takes for 16 MB of small objects:
+# measured beside it in the same process, as both grow with the machine's load and the collector's work.
+# What is built per object in Python takes some eight times as long; what is there takes less than once.
+HELD_MAX = 3
 ECHO = "query ($numbers: [Int!]!) { total(numbers: $numbers) }"
 
 
@@ -54,10 +56,18 @@ BODIES: dict[str, tuple[Callable[[], bytes], int, str]] = {
 async def test_a_large_body_holds_nobody_up(hub: Outsider, name: str) -> None:
     made, status, word = BODIES[name]
     sent = made()
+    plain = seconds_of_plain_reading()
     response, held = await held_while(hub, sent)
     assert response.status_code == status, response.text[:300]
     assert word in response.text
-    assert held < HELD_SECONDS_MAX
+    assert held < HELD_MAX * plain
+
+
+def seconds_of_plain_reading() -> float:
+    sent = BODIES["small objects"][0]()
+    start = time.thread_time()
+    json.loads(sent)
+    return time.thread_time() - start
 
 
 async def held_while(hub: Outsider, sent: bytes) -> tuple[httpx.Response, float]:
