@@ -321,6 +321,23 @@ def verify_log(
         _fail(f"THE LOG MISBEHAVED: {misbehaved}. The proof lies in {state}.proof.json")
 
 
+@verifying.command("evidence")
+def verify_evidence(
+    file: Annotated[Path, typer.Argument(help="An evidence file, as `evidence(id)` gives it.")],
+    hub_key: Annotated[str, typer.Option(help="The hub's public key in base64, from a place you trust.")],
+    log_key: Annotated[str, typer.Option(help="The log's key, name+hash+base64, from a place you trust.")],
+    system_key: Annotated[
+        list[str] | None, typer.Option(help="A system's key you trust, sgk_...=base64; any number.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per step.")] = False,
+) -> None:
+    """Check an evidence file offline, step by step; exit code 1 when a step does not hold."""
+    from hub.commands import verify  # noqa: PLC0415
+
+    if not verify.evidence(file, (hub_key, log_key, system_key or []), typer.echo, as_json=as_json):
+        sys.exit(1)
+
+
 @app.command()
 def doctor(data_dir: DataDir = None) -> None:
     """Say what was found, what is wrong and how to mend it; exit code 1 when something is wrong."""

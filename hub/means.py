@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from hub.signing import HubKey
 
@@ -32,6 +33,8 @@ class Means:
     log_keys: LogKeys | None = None
     environments: frozenset[str] = frozenset({"LIVE", "TEST"})
     development: bool = False
+    # How long after a posting its receipt promises it to be in the log.
+    log_promise: timedelta = timedelta(seconds=60)
     # Why the hub would not call a URL, as far as its text tells; None when nothing speaks against it.
     url_problem: Callable[[str], str | None] = field(default=no_url, repr=False, compare=False)
     _purposes: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False, init=False)

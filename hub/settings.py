@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     log_key_previous: SecretStr | None = Field(
         default=None, description="the seed before it, until the log has announced the new one"
     )
+    log_promise_seconds: int = Field(
+        default=60,
+        ge=1,
+        le=86_400,
+        description="How long after a posting its receipt promises it to be in the log",
+    )
 
     smtp_host: str | None = None
     smtp_port: int = 587

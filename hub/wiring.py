@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def make_means(settings: Settings) -> Means:
         signing_key=HubKey.from_seed(settings.secret_bytes("signing_key")),
         master_key=settings.secret_bytes("master_key"),
         log_keys=_log_keys(settings),
+        log_promise=timedelta(seconds=settings.log_promise_seconds),
         environments=settings.environments,
         development=settings.mode == "development",
         url_problem=partial(url_problem, policy=make_policy(settings)),

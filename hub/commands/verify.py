@@ -9,11 +9,12 @@ from pathlib import Path
 
 import httpx
 
+from hub.client.evidence import Trust, check
 from hub.client.following import Follower, LogMisbehaved, Seen
 from hub.db import Database
 from hub.domain.transparency import Audit
 from hub.jobs.transparency import SOURCES
-from hub.signing import NoteKey, PublicKey
+from hub.signing import NoteKey, PublicKey, public_key
 
 PAUSE_SECONDS = 5.0
 STATEMENT_TIMEOUT_MS = 600_000
@@ -78,3 +79,22 @@ def follow(url: str, key: NoteKey, state: Path, say: Say, *, once: bool) -> None
             if once:
                 return
             time.sleep(PAUSE_SECONDS)
+
+
+def evidence(file: Path, keys: tuple[str, str, list[str]], say: Say, *, as_json: bool) -> bool:
+    """Check a file against the hub's key, the log's and systems' (``id=base64``); whether every step holds."""
+    hub, log, systems = keys
+    trusted = {name: public_key(key) for name, _, key in (each.partition("=") for each in systems)}
+    trust = Trust(public_key(hub), NoteKey.parse(log), trusted)
+    steps = check(file.read_text(errors="replace"), trust)
+    for step in steps:
+        if as_json:
+            say(json.dumps({"part": step.part, "holds": step.holds, "says": step.says, "fault": step.fault}))
+        else:
+            say(
+                f"{'ok  ' if step.holds else 'FAIL'}  {step.says}" + (f": {step.fault}" if step.fault else "")
+            )
+    holds = all(step.holds for step in steps)
+    if not as_json:
+        say("The evidence holds." if holds else "THE EVIDENCE DOES NOT HOLD.")
+    return holds

@@ -57,3 +57,11 @@ class LogProof:
             path=[Bytes(part) for part in value.inclusion.path],
             checkpoint=LogCheckpoint.of(value.inclusion.checkpoint),
         )
+
+
+@strawberry.type(description="Everything that proves one posting, in a file that is checked without the hub.")
+class Evidence:
+    file_name: str
+    json: str = strawberry.field(
+        description="The file, byte for byte: FXH-EVIDENCE-V1, as docs/evidence.md describes it."
+    )

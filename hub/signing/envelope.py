@@ -23,12 +23,14 @@ KEY_ID_LENGTH_MAX = 128
 SYSTEM_LENGTH_MAX = 255
 TENANT_LENGTH_MAX = 255
 CHALLENGE_LENGTH_MAX = 255
+LOG_LENGTH_MAX = 255
 COMMENTS_LENGTH_MAX = 2_000
 
 # The statements below have a method `bytes`, which hides the type of that name inside their classes.
 Octets: TypeAlias = bytes
 
 _VERSION = "1"
+_PROMISING = "2"
 _EnumT = TypeVar("_EnumT", bound=StrEnum)
 
 
@@ -112,6 +114,8 @@ class Statement:
 class Receipt:
     """What the hub signs when it has committed a posting: this content, from this system, got this id at this instant.
 
+    With `log` (the log's origin) and `in_log_by` it also promises to be in that log by then (version 2); both or none.
+
     Raises StatementRefused STATEMENT_MEMBER with a violation per bad member; NotCanonical for text that is not NFC.
     """
 
@@ -121,10 +125,14 @@ class Receipt:
     tenant: str
     system: str
     key_id: str
+    log: str | None = None
+    in_log_by: datetime | None = None
     _octets: Octets = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         posted_at = _instant_text(self.posted_at)
+        promised = () if self.log is None and self.in_log_by is None else (self.log, self.in_log_by)
+        by = _instant_text(self.in_log_by) if self.in_log_by is not None else ""
         violations = [
             *_wrong_type("postingId", self.posting_id, UUID),
             *_wrong_type("contentDigest", self.content_digest, Digest),
@@ -132,9 +140,16 @@ class Receipt:
             *_wrong_length("system", self.system, 1, SYSTEM_LENGTH_MAX),
             *_wrong_length("keyId", self.key_id, 1, KEY_ID_LENGTH_MAX),
             *([posted_at] if isinstance(posted_at, Violation) else ()),
+            *([by] if isinstance(by, Violation) else ()),
+            *(_wrong_length("log", self.log, 1, LOG_LENGTH_MAX) if promised else ()),
+            *(_wrong_type("inLogBy", self.in_log_by, datetime) if promised else ()),
         ]
         _raise_if_any(violations)
-        object.__setattr__(self, "_octets", frame(Domain.RECEIPT, self._members(str(posted_at))))
+        members = self._members(str(posted_at))
+        if promised:
+            members |= {"inLogBy": str(by), "log": str(self.log), "v": _PROMISING}
+        domain = Domain.PROMISING_RECEIPT if promised else Domain.RECEIPT
+        object.__setattr__(self, "_octets", frame(domain, members))
 
     def _members(self, posted_at: str) -> dict[str, str]:
         return {
@@ -148,14 +163,19 @@ class Receipt:
         }
 
     def bytes(self) -> Octets:
-        """What the hub's key signs: `FXH-RECEIPT-V1`, line feed, the canonical members."""
+        """What the hub's key signs: `FXH-RECEIPT-V2` (without a promise V1), line feed, the canonical members."""
         return self._octets
 
     @classmethod
     def read(cls, data: Octets) -> Self:
         """The receipt whose bytes these are; raises StatementRefused, FrameRefused or NotCanonical."""
         names = ("contentDigest", "keyId", "postedAt", "postingId", "system", "tenant")
-        members = _read_members(data, Domain.RECEIPT, names)
+        is_promising = data.startswith(Domain.PROMISING_RECEIPT.line)
+        if is_promising:
+            promised = (*names, "inLogBy", "log")
+            members = _read_members(data, Domain.PROMISING_RECEIPT, promised, version=_PROMISING)
+        else:
+            members = _read_members(data, Domain.RECEIPT, names)
         receipt = cls(
             posting_id=_read_uuid("postingId", members["postingId"]),
             content_digest=_read_digest("contentDigest", members["contentDigest"]),
@@ -163,9 +183,11 @@ class Receipt:
             tenant=members["tenant"],
             system=members["system"],
             key_id=members["keyId"],
+            log=members["log"] if is_promising else None,
+            in_log_by=_read_instant("inLogBy", members["inLogBy"]) if is_promising else None,
         )
         if receipt.bytes() != data:
-            raise StatementRefused.of("STATEMENT_MEMBER", "a receipt's instant is UTC", ("postedAt",))
+            raise StatementRefused.of("STATEMENT_MEMBER", "a receipt's instants are UTC", ("postedAt",))
         return receipt
 
 
@@ -367,13 +389,15 @@ def _instant_text(posted_at: datetime) -> str | Violation:
         return _wrong("postedAt", error.violations[0].message)
 
 
-def _read_members(data: bytes, domain: Domain, names: tuple[str, ...]) -> dict[str, str]:
+def _read_members(
+    data: bytes, domain: Domain, names: tuple[str, ...], version: str = _VERSION
+) -> dict[str, str]:
     found, value = unframe(data)
     if found is not domain:
         raise FrameRefused.of("FRAME_DOMAIN", f"the bytes are of {found.value}, not of {domain.value}")
-    if not isinstance(value, dict) or set(value) != {*names, "v"} or value["v"] != _VERSION:
+    if not isinstance(value, dict) or set(value) != {*names, "v"} or value["v"] != version:
         raise StatementRefused.of(
-            "STATEMENT_MEMBERS", f"the members are not {', '.join(names)} and v {_VERSION}"
+            "STATEMENT_MEMBERS", f"the members are not {', '.join(names)} and v {version}"
         )
     members: dict[str, str] = {}
     violations: list[Violation] = []

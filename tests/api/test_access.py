@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -290,6 +291,18 @@ async def _proofs(world: World, actor: Actor) -> None:
         proof = (await actor.client.run(document, id=p.id))["logProof"]
         assert proof["kind"] == p.kind
         assert p.id[4:] in base64.b64decode(proof["record"]).decode()
+
+
+@case("evidence")
+async def _evidence(world: World, actor: Actor) -> None:
+    document = "query ($id: ID!) { evidence(id: $id) { json } }"
+    for p in _share(world, actor):
+        if not actor.sees(p):
+            await _same_as_absent(actor, document, p.id)
+            continue
+        posting = json.loads((await actor.client.run(document, id=p.id))["evidence"]["json"])["posting"]
+        assert posting["id"] == p.id
+        assert (posting["content"] is not None) == (actor.is_party(p) or not p.is_personal)
 
 
 @case("logCheckpoint", "logConsistency")

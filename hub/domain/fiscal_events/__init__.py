@@ -3,6 +3,7 @@
 from hub.domain.fiscal_events.aggregates import totals
 from hub.domain.fiscal_events.chains import lineage
 from hub.domain.fiscal_events.documents import find_bytes, upload
+from hub.domain.fiscal_events.evidence import evidence, file_name as evidence_file_name
 from hub.domain.fiscal_events.feed import FEED, AddedSignature, ReadMark
 from hub.domain.fiscal_events.grouping import PostGroups
 from hub.domain.fiscal_events.inbox import (
@@ -52,6 +53,8 @@ __all__ = [
     "bytes_to_sign",
     "correct",
     "deliveries_of",
+    "evidence",
+    "evidence_file_name",
     "find_bytes",
     "find_posting",
     "holds_personal",

@@ -184,6 +184,8 @@ def _receipt(item: Draft, facts: Facts, means: Means) -> bytes:
                 tenant=facts.tenant.code,
                 system=facts.caller.unique_id,
                 key_id=key_id,
+                log=means.log_origin,
+                in_log_by=facts.now + means.log_promise,
             )
         )
     return form.bytes(item.id, item.digest)

@@ -61,7 +61,7 @@ from hub.domain.registry.commands import (
 from hub.domain.registry.demo import DEMO_TENANT, Demo, create_demo
 from hub.domain.registry.idempotency import once
 from hub.domain.registry.identity import CallerKind, Identity, identify
-from hub.domain.registry.leaves import LEAVES
+from hub.domain.registry.leaves import HISTORY, LEAVES, key_lines
 from hub.domain.registry.model import (
     Agency,
     AgencyState,
@@ -130,6 +130,7 @@ from hub.domain.registry.tenants import (
 __all__ = [
     "DEMO_TENANT",
     "FEED",
+    "HISTORY",
     "LEAVES",
     "AddSigningKey",
     "Agency",
@@ -205,6 +206,7 @@ __all__ = [
     "invite_person",
     "is_operator",
     "is_token",
+    "key_lines",
     "lapse",
     "list_agencies",
     "list_api_keys",

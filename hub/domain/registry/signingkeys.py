@@ -122,6 +122,10 @@ async def add_signing_key(
         tenant_id=owner.tenant_id,
         system=str(owner.id),
         state=state.value,
+        # What the log commits to, so that nobody can put another key into the row unseen.
+        publicKey=sound.base64,
+        validFrom=valid_from.isoformat(),
+        validTo=command.valid_to.isoformat() if command.valid_to is not None else None,
     )
     return await _get(tx, key_id)
 

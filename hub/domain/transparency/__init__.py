@@ -31,6 +31,8 @@ from hub.domain.transparency.service import (
     get_consistency,
     get_inclusion,
     lag,
+    list_cosignatures,
+    list_inclusions,
     list_leaves,
 )
 from hub.domain.transparency.store import has_pending
@@ -81,6 +83,8 @@ __all__ = [
     "kinds_in",
     "lag",
     "leaves",
+    "list_cosignatures",
+    "list_inclusions",
     "list_leaves",
     "measure",
     "sequence",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from hub.codes import Code
 from hub.db import Read
@@ -45,13 +46,25 @@ async def get_inclusion(read: Read, fact_id: uuid.UUID) -> Inclusion:
 
     The caller has been let see the fact: the leaf's nonce opens what it commits to.
     """
-    leaf = await store.find_leaf(read, fact_id)
+    (found,) = await list_inclusions(read, [fact_id])
+    return found
+
+
+async def list_inclusions(read: Read, fact_ids: Sequence[uuid.UUID]) -> list[Inclusion]:
+    """The proofs of several facts, all to the same checkpoint; raises NotInLog while one of them has no number."""
     last = await store.find_checkpoint(read)
-    if leaf is None or last is None:
+    leaves = [await store.find_leaf(read, fact_id) for fact_id in fact_ids]
+    found = [leaf for leaf in leaves if leaf is not None and last is not None and leaf.log_index < last.size]
+    if last is None or len(found) < len(fact_ids):
         raise NotInLog.because(Code.NOT_IN_LOG, Code.NOT_IN_LOG.summary)
-    refs = needed_tiles_for_inclusion(leaf.log_index, last.size)
-    tiles = await store.list_tiles(read, refs)
-    return Inclusion(leaf, last, inclusion_proof(leaf.log_index, last.size, tiles))
+    refs = {ref for leaf in found for ref in needed_tiles_for_inclusion(leaf.log_index, last.size)}
+    tiles = await store.list_tiles(read, list(refs))
+    return [Inclusion(leaf, last, inclusion_proof(leaf.log_index, last.size, tiles)) for leaf in found]
+
+
+async def list_cosignatures(read: Read, size: int) -> list[str]:
+    """The witnesses' signature lines under the checkpoint of this size."""
+    return await store.list_cosignatures(read, size)
 
 
 async def get_consistency(read: Read, old: int, new: int) -> tuple[bytes, ...]:
