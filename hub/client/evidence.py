@@ -205,6 +205,7 @@ class _Evidence:
         origins, ids = 0, set()
         for signature in self._file["signatures"]:
             _exactly(signature, {"batch", "eSign", "id", "keyId", "statement"})
+            name = "the sender's signature" if signature["id"] is None else signature["id"]
             key = self._keys[signature["keyId"]]
             statement = base64_of(signature["statement"])
             said: Statement | BatchStatement
@@ -215,14 +216,16 @@ class _Evidence:
                 said = batch = BatchStatement.read(statement)
                 is_origin, digest = True, self._in_batch(batch, signature["batch"])
             if said.key_id != signature["keyId"] or digest != self._digest:
-                raise Faulty(f"{signature['id']} is about something else, or by another key")
+                raise Faulty(f"{name} is about something else, or by another key")
             if said.system != self._systems[signature["keyId"]]:
-                raise Faulty(f"{signature['id']} is by another system than the key's")
+                raise Faulty(f"{name} is by another system than the key's")
             verify(key, statement, signature["eSign"])
+            if is_origin != (signature["id"] is None):
+                raise Faulty("the sender's signature has no id, every other has one")
             received = self._received(signature, is_origin=is_origin)
             refused = self._windows[signature["keyId"]].covers(received)
             if refused is not None:
-                raise Faulty(f"{signature['id']}: {refused}")
+                raise Faulty(f"{name}: {refused}")
             if is_origin and said.system != receipt.system:
                 raise Faulty("the receipt names another sender")
             origins += is_origin

@@ -15,8 +15,12 @@ from sqlalchemy import text
 
 from hub import signing
 from hub.client import Signer
+from hub.client.evidence import Trust, check
 from hub.db import Database
 from hub.domain.fiscal_events import checks
+from hub.jobs.transparency import sequence_all
+from hub.means import Means
+from hub.signing import NoteKey
 from tests.api.conftest import Cast
 from tests.client import Client
 from tests.factories import postings
@@ -145,6 +149,27 @@ async def test_a_batch_signed_once_is_stored_and_each_posting_proven_alone(
             assert (said["system"], said["purpose"]) == (cast.provider.unique_id, "ORIGIN")
             batch = found["signatures"][0]["batch"]
             assert (batch["index"], batch["size"]) == (i, count)
+
+
+async def test_the_evidence_of_each_posting_of_a_batch_holds(
+    client: Client, cast: Cast, database: Database, means: Means
+) -> None:
+    contents = _contents(cast.provider, 5)
+    answer = await _post(
+        client, cast.provider, items=_items(contents), signature=_sign(cast.provider, contents)
+    )
+    await sequence_all(database, means)
+    trust = Trust(means.signing_key.public, NoteKey(means.log_origin, means.log_key.public))
+    for result in answer["results"]:
+        found = await client.acting(cast.consumer.api_key).run(
+            "query($id: ID!) { evidence(id: $id) { json } }", id=result["event"]["id"]
+        )
+        file = json.loads(found["evidence"]["json"])
+        assert all(step.holds for step in check(json.dumps(file), trust))
+        (signature,) = file["signatures"]
+        assert signature["batch"]["size"] == "5"
+        signature["batch"]["index"] = str((int(signature["batch"]["index"]) + 1) % 5)
+        assert check(json.dumps(file), trust)[-1].part == "signatures"
 
 
 async def test_one_verification_covers_the_batch(

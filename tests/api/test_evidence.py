@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,14 @@ from typer.testing import CliRunner
 from hub.cli import app
 from hub.client.evidence import Trust, check
 from hub.db import Database
+from hub.domain import registry
 from hub.jobs.transparency import sequence_all
 from hub.means import Means
 from hub.signing import HubKey, NoteKey
 from tests.api.conftest import Cast
 from tests.client import Client
 from tests.factories import postings
+from tests.factories.registry import HUB
 
 pytestmark = pytest.mark.anyio
 
@@ -112,3 +116,47 @@ async def test_the_command_tells_every_step(file: str, means: Means, tmp_path: P
     bad = CliRunner().invoke(app, ["verify", "evidence", str(path), *keys])
     assert bad.exit_code == 1
     assert "THE EVIDENCE DOES NOT HOLD" in bad.stdout
+
+
+async def test_evidence_of_a_message(client: Client, cast: Cast, database: Database, means: Means) -> None:
+    sent = await postings.send(client, cast.provider, [cast.consumer.unique_id])
+    await sequence_all(database, means)
+    for system in (cast.provider, cast.consumer):
+        asker = client.acting(system.api_key)
+        found = (await asker.run(EVIDENCE, id=sent["message"]["id"]))["evidence"]["json"]
+        assert all(step.holds for step in check(found, _trust(means)))
+    stranger = client.acting(cast.both.api_key)
+    assert await stranger.codes(EVIDENCE, id=sent["message"]["id"]) == ["NOT_FOUND"]
+
+
+async def test_who_may_not_read_the_content_gets_the_proof_without_it(
+    client: Client, cast: Cast, database: Database, means: Means
+) -> None:
+    event = await postings.post_ok(
+        client, cast.provider, postings.content(attributes={"vendor_name": "Kamla Devi"})
+    )
+    await sequence_all(database, means)
+    own, others = [
+        (await client.acting(system.api_key).run(EVIDENCE, id=event["id"]))["evidence"]["json"]
+        for system in (cast.provider, cast.consumer)
+    ]
+    for found in (own, others):
+        assert all(step.holds for step in check(found, _trust(means)))
+    assert b"Kamla" in base64.b64decode(json.loads(own)["posting"]["content"])
+    assert json.loads(others)["posting"]["content"] is None
+    assert {**json.loads(own), "posting": None} == {**json.loads(others), "posting": None}
+
+
+async def test_a_key_that_was_compromised_before_the_posting_came_proves_nothing(
+    client: Client, cast: Cast, database: Database, means: Means
+) -> None:
+    event = await postings.post_ok(client, cast.provider)
+    key = cast.provider.signing_key_id
+    for since, fault in ((0, None), (-3600, "signatures")):
+        async with database.transaction() as tx:
+            at = datetime.now(UTC) + timedelta(seconds=since)
+            await registry.compromise_signing_key(tx, HUB, key, since=min(at, tx.now))
+        await sequence_all(database, means)
+        found = (await client.acting(cast.consumer.api_key).run(EVIDENCE, id=event["id"]))["evidence"]["json"]
+        last = check(found, _trust(means))[-1]
+        assert (None if last.holds else last.part) == fault

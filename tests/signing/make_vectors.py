@@ -63,7 +63,7 @@ DESCRIPTION = {
         " to take apart",
         "statement": "input.statement -> expect.bytes, signed with input.seed -> expect.signature; or input.signature"
         " verified under input.publicKey, with input.content where given",
-        "receipt": "as statement",
+        "receipt": "as statement; with `log` and `inLogBy` it is FXH-RECEIPT-V2",
         "possession": "as statement; the public key is inside",
         "batch": 'input.count events, their framed contents FXH-EVENT-V1, line feed, {"n":0}, {"n":1} and so on,'
         " signed once -> expect.root, the path of the one at input.index (hashes in base64), the statement's bytes,"
@@ -145,7 +145,9 @@ def sealed(
         "receipt": "FXH-RECEIPT-V1",
         "possession": "FXH-KEY-POSSESSION-V1",
     }
-    text = framed(domain[kind], {**members, "v": "1"})
+    is_promise = "inLogBy" in members
+    line = "FXH-RECEIPT-V2" if is_promise else domain[kind]
+    text = framed(line, {**members, "v": "2" if is_promise else "1"})
     signature = b64(sign(seed, text.encode()))
     given = {"seed": b64(seed), "publicKey": b64(public(seed)), "statement": members, **(extra or {})}
     expect = {"bytes": text, "digest": sha256(text), "signature": signature}
@@ -287,6 +289,26 @@ def receipt_vectors() -> None:
         {**plain, "postedAt": "2026-10-13T12:50:06Z"},
         HUB_SEED,
     )
+    promise = {**plain, "inLogBy": "2026-10-13T12:51:06.000001Z", "log": "hub.example/log"}
+    promised = sealed("receipt", "promising", "a receipt with a promise", promise, HUB_SEED, content)
+    for member, text in [("inLogBy", "2026-10-13T12:51:07Z"), ("log", "other.example/log")]:
+        given = {
+            "publicKey": b64(public(HUB_SEED)),
+            "signature": promised,
+            "statement": {**promise, member: text},
+            **content,
+        }
+        add("receipt", f"changed-{member}", f"another {member}", given, invalid("MISMATCH"), "promising")
+    for member, text in [("inLogBy", "2026-10-13T12:51:06+05:30"), ("log", "")]:
+        given = {"statement": {**promise, member: text}}
+        add(
+            "receipt",
+            f"member-{member}",
+            f"a malformed {member}",
+            given,
+            refused("STATEMENT_MEMBER", member if member == "log" else "postedAt"),
+            "promising",
+        )
     for member, text in [
         ("postingId", "0199f1c0-0009-7000-8000-00000000000a"),
         ("tenant", "kerala"),

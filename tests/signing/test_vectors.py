@@ -62,8 +62,11 @@ def statement_of(members: dict[str, str]) -> signing.Statement:
 
 
 def receipt_of(members: dict[str, str]) -> signing.Receipt:
-    lines = json.dumps({**members, "v": "1"}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return signing.Receipt.read(signing.Domain.RECEIPT.line + lines.encode())
+    is_promise = "inLogBy" in members
+    whole = {**members, "v": "2" if is_promise else "1"}
+    lines = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    domain = signing.Domain.PROMISING_RECEIPT if is_promise else signing.Domain.RECEIPT
+    return signing.Receipt.read(domain.line + lines.encode())
 
 
 def possession_of(members: dict[str, str]) -> signing.Possession:

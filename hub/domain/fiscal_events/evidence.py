@@ -103,6 +103,7 @@ def _leaf(source: FactSource, inclusion: Inclusion, row: Any, opened: tuple[str,
 
 
 def _signature(signature: Signature) -> dict[str, Any]:
+    """A signature; an added one by the id its leaf has, the sender's own by none, for its leaf is the posting's."""
     path = signature.batch_path or b""
     batch = None
     if signature.batch_index is not None:
@@ -114,7 +115,7 @@ def _signature(signature: Signature) -> dict[str, Any]:
     return {
         "batch": batch,
         "eSign": base64_text(signature.e_sign),
-        "id": public_id("sig", signature.id),
+        "id": None if signature.purpose is Purpose.ORIGIN else public_id("sig", signature.id),
         "keyId": public_id("sgk", signature.key_id),
         "statement": base64_text(signature.statement),
     }
