@@ -29,9 +29,13 @@ REFUSED = 422
 # The main navigation: address, name, and for whom (members of an agency, operators, both).
 PLACES = (
     (HOME, marked("Overview"), "both"),
+    ("/portal/events", marked("Events"), "both"),
+    ("/portal/figures", marked("Figures"), "both"),
+    ("/portal/budget", marked("Budget and actual"), "both"),
     ("/portal/systems", marked("Systems and keys"), "both"),
     ("/portal/people", marked("People"), "member"),
     ("/portal/agencies", marked("Agencies"), "operator"),
+    ("/portal/log", marked("Log"), "both"),
 )
 CONFIRM = "/portal/confirm"
 
@@ -80,8 +84,8 @@ class Visit:
     request: Request
     trace_id: str
     language: str
-    session: str | None
-    browser: str
+    session: str | None = field(repr=False)
+    browser: str = field(repr=False)
     form: Form = field(default_factory=Form)
     me: dict[str, Any] | None = None
     cookies: list[str] = field(default_factory=list)
@@ -121,11 +125,15 @@ class Visit:
     async def data(self, operation: str, /, **variables: Any) -> dict[str, Any]:
         """The data of a query a page is made of; who is not signed in any more is sent to sign in."""
         outcome = await self.ask(operation, **variables)
-        if outcome.status == UNKNOWN:
-            raise Elsewhere(self.sign_in_url())
+        self.must_be_answered(outcome)
         if outcome.problems and not any(outcome.data.values()):
             raise Unanswered(outcome)
         return outcome.data
+
+    def must_be_answered(self, outcome: Outcome) -> None:
+        """Send to sign in whoever is not signed in any more."""
+        if outcome.status == UNKNOWN:
+            raise Elsewhere(self.sign_in_url())
 
     async def know(self) -> None:
         """Look up who is signed in, for the page's head; nobody is fine. A dead session counts as none."""
