@@ -282,6 +282,13 @@ class Web(Starlette):
             await super().__call__(scope, receive, send)
 
 
+def _own_url(settings: Settings) -> str | None:
+    """Where browsers find the hub. In production it must be said: what follows the Host header, a stranger chooses."""
+    if settings.mode == "production" and settings.public_url is None:
+        raise ValueError("HUB_PUBLIC_URL is required in production")
+    return settings.public_url
+
+
 def create_app(settings: Settings, *, authenticate: Authenticate | None = None) -> Starlette:
     """The ASGI app; opens the pool at start-up and gives it back at the end.
 
@@ -325,7 +332,7 @@ def create_app(settings: Settings, *, authenticate: Authenticate | None = None) 
         await wakeups.close()
         await db.close()
 
-    manners = Manners(settings.body_bytes_max, settings.public_url)
+    manners = Manners(settings.body_bytes_max, _own_url(settings))
     endpoint = Endpoint(api, metrics, manners, EventStreams(api, subscriptions, standings))
     sockets = Sockets(api, subscriptions, standings, settings.public_url)
     found: list[BaseRoute] = [

@@ -348,6 +348,7 @@ def doctor(data_dir: DataDir = None) -> None:
         "HUB_SIGNING_KEY": settings.signing_key,
         "HUB_LOG_KEY": settings.log_key,
         "HUB_SMTP_HOST": settings.smtp_host,
+        "HUB_PUBLIC_URL": settings.public_url,
     }
     findings = doctors.examine(
         settings.data_dir,

@@ -25,7 +25,11 @@ class Settings(BaseSettings):
     domain: str = "ifix.org"
     host: str = "127.0.0.1"
     port: int = 8080
-    public_url: str | None = None
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s@]+/?$",
+        description="the hub's address as browsers see it; whose own pages a form came from is judged by it",
+    )
     trusted_proxies: str = Field(
         default="",
         description="addresses or networks, separated by commas, whose X-Forwarded-For is believed",

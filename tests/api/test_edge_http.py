@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
+from hub.app import create_app
 from hub.edge import accepted, load_json
 from hub.settings import Settings
 from tests.api.edge import GOOD_KEY, Outsider, edge
@@ -281,6 +284,21 @@ async def test_graphiql_is_not_there_in_production(settings: Settings) -> None:
         "log_key": settings.secret_bytes("log_key"),
     }
     assert all(keys.values())
-    async with edge(settings, mode="production") as hub:
+    async with edge(settings, mode="production", public_url="https://hub.example") as hub:
         assert (await hub.http.get("/graphql", headers={"accept": "text/html"})).status_code == 405
         assert (await hub.http.get("/static/graphiql/react-18.3.1.min.js")).status_code == 404
+
+
+async def test_production_does_not_begin_without_its_address(settings: Settings) -> None:
+    keys = dict.fromkeys(("master_key", "signing_key", "log_key"), "A" * 43 + "=")
+    over: dict[str, Any] = {**keys, "mode": "production", "public_url": None}
+    with pytest.raises(ValueError, match="HUB_PUBLIC_URL is required"):
+        create_app(Settings(**{**settings.model_dump(), **over}))
+
+
+@pytest.mark.parametrize(
+    "url", ["hub.example", "ftp://hub.example", "https://", "https://hub.example/x", "https://a@b"]
+)
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="public_url"):
+        Settings(public_url=url)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -31,8 +33,9 @@ async def test_the_mailbox_answers_this_machine_alone(
 
 
 async def test_production_has_no_mailbox(settings: Settings) -> None:
-    keys = {"master_key": "A" * 43 + "=", "signing_key": "A" * 43 + "=", "log_key": "A" * 43 + "="}
-    production = Settings(**{**settings.model_dump(), **keys, "mode": "production"})
+    keys = dict.fromkeys(("master_key", "signing_key", "log_key"), "A" * 43 + "=")
+    over: dict[str, Any] = {**keys, "mode": "production", "public_url": "http://localhost"}
+    production = Settings(**{**settings.model_dump(), **over})
     app = create_app(production)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)

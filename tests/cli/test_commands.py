@@ -93,6 +93,7 @@ def test_doctor_misses_the_secrets_of_production(empty_database: Endpoints, tmp_
     assert done.returncode == 1
     assert "HUB_MASTER_KEY: not set" in done.stdout
     assert "HUB_SIGNING_KEY: not set" in done.stdout
+    assert "HUB_PUBLIC_URL: not set" in done.stdout
 
 
 def test_doctor_sees_when_owner_and_application_are_one_role(

@@ -182,6 +182,7 @@ def test_production_has_no_demonstration(folder: Path) -> None:
         "HUB_SIGNING_KEY": secret,
         "HUB_LOG_KEY": secret,
         "HUB_SMTP_HOST": "localhost",
+        "HUB_PUBLIC_URL": "https://hub.example",
     }
     with run(folder, **settings) as running:
         running.wait_ready()
