@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import httpx
 import typer
@@ -81,9 +81,9 @@ def main() -> None:
         _fail(f"The hub cannot be reached: {type(error).__name__}")
 
 
-def _fail(text: str) -> None:
+def _fail(text: str, code: int = 1) -> NoReturn:
     Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(1)
+    sys.exit(code)
 
 
 def _console() -> Console:
@@ -323,7 +323,7 @@ def verify_log(
 
 @verifying.command("evidence")
 def verify_evidence(
-    file: Annotated[Path, typer.Argument(help="An evidence file, as `evidence(id)` gives it.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="As `evidence(id)` gives it.")],
     hub_key: Annotated[str, typer.Option(help="The hub's public key in base64, from a place you trust.")],
     log_key: Annotated[str, typer.Option(help="The log's key, name+hash+base64, from a place you trust.")],
     system_key: Annotated[
@@ -334,7 +334,11 @@ def verify_evidence(
     """Check an evidence file offline, step by step; exit code 1 when a step does not hold."""
     from hub.commands import verify  # noqa: PLC0415
 
-    if not verify.evidence(file, (hub_key, log_key, system_key or []), typer.echo, as_json=as_json):
+    try:
+        trust = verify.trust(hub_key, log_key, system_key or [])
+    except ValueError as wrong:
+        _fail(str(wrong), code=2)
+    if not verify.evidence(file, trust, typer.echo, as_json=as_json):
         sys.exit(1)
 
 

@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SECRET_BYTES = 32
@@ -88,6 +88,11 @@ class Settings(BaseSettings):
     body_bytes_max: int = 16 * 1024 * 1024
     requests_per_minute: int = 6_000
     anonymous_requests_per_minute: int = 120
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str | None) -> str | None:
+        return value and value.rstrip("/")
 
     def secret_bytes(self, name: Literal["master_key", "signing_key", "log_key"]) -> bytes:
         """32 secret bytes: from the environment, else from a file in the data folder made at first use.

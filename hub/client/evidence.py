@@ -32,13 +32,14 @@ from hub.signing import (
     verify,
     verify_path,
 )
+from hub.signing.evidence import SIGNATURE, evidence_statement
 from hub.signing.framing import Domain, unframe
 from hub.signing.leaves import commitment, entry
 from hub.signing.merkle import verify_inclusion
 
 FORMAT = "FXH-EVIDENCE-V1"
 BYTES_MAX = 64 * 1024 * 1024
-MEMBERS = {"checkpoint", "format", "hub", "keys", "leaves", "posting", "receipt", "signatures"}
+MEMBERS = {"checkpoint", "format", "hub", "keys", "leaves", "posting", "receipt", SIGNATURE, "signatures"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class _Evidence:
             "every signature holds, by a key that was valid when it came",
             self._check_signatures,
         )
+        yield "whole", "the hub signed the file as a whole: nothing was left out of it", self._check_whole
 
     def _read(self, text: str) -> None:
         if len(text) > BYTES_MAX:
@@ -259,6 +261,10 @@ class _Evidence:
         if fields[0] != str(self._receipt.posting_id):
             raise Faulty(f"{signature['id']} is on another posting")
         return _instant(fields[-1])
+
+    def _check_whole(self, _: str) -> None:
+        said = evidence_statement(self._file, self._file["hub"]["keyId"])
+        verify(self._trust.hub, said, self._file[SIGNATURE])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 
@@ -20,6 +21,7 @@ PAUSE_SECONDS = 5.0
 STATEMENT_TIMEOUT_MS = 600_000
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 async def audit(
@@ -81,11 +83,31 @@ def follow(url: str, key: NoteKey, state: Path, say: Say, *, once: bool) -> None
             time.sleep(PAUSE_SECONDS)
 
 
-def evidence(file: Path, keys: tuple[str, str, list[str]], say: Say, *, as_json: bool) -> bool:
-    """Check a file against the hub's key, the log's and systems' (``id=base64``); whether every step holds."""
-    hub, log, systems = keys
-    trusted = {name: public_key(key) for name, _, key in (each.partition("=") for each in systems)}
-    trust = Trust(public_key(hub), NoteKey.parse(log), trusted)
+def trust(hub: str, log: str, systems: Sequence[str]) -> Trust:
+    """The keys as they were typed: base64, a verifier key, ``sgk_…=base64``; raises ValueError naming the wrong one."""
+    return Trust(
+        _typed("--hub-key", hub, public_key),
+        _typed("--log-key", log, NoteKey.parse),
+        dict(_typed("--system-key", system, _system_key) for system in systems),
+    )
+
+
+def _typed(option: str, text: str, read: Callable[[str], T]) -> T:
+    try:
+        return read(text)
+    except ValueError as wrong:
+        raise ValueError(f"{option} {text!r}: {wrong}") from None
+
+
+def _system_key(text: str) -> tuple[str, PublicKey]:
+    name, is_there, key = text.partition("=")
+    if not is_there or not name.startswith("sgk_"):
+        raise ValueError("not of the form sgk_...=base64")
+    return name, public_key(key)
+
+
+def evidence(file: Path, trust: Trust, say: Say, *, as_json: bool) -> bool:
+    """Check a file against the keys one trusts; whether every step holds."""
     steps = check(file.read_text(errors="replace"), trust)
     for step in steps:
         if as_json:

@@ -13,61 +13,48 @@ WIDTH = 640
 ROW = 30
 LABEL = 220
 LABEL_CHARS = 30
+CHAR = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: its label, its length, and the text at its end."""
+    """One bar: its label, its length, and the text at its end; ``behind`` is a light one that it is compared with."""
 
     label: str
     value: Decimal
     text: str
+    behind: Decimal | None = None
+
+    @property
+    def most(self) -> Decimal:
+        """The longer of the two lengths."""
+        return max(abs(self.value), abs(self.behind or Decimal(0)))
 
 
 def bars(rows: Sequence[Bar], *, title: str) -> Markup:
-    """Horizontal bars, the longest as wide as the picture; negative values have their own colour."""
+    """Horizontal bars on one scale, the longest as wide as the picture; negative values have their own colour."""
     if not rows:
         return Markup()
-    most = max((abs(row.value) for row in rows), default=Decimal(0)) or Decimal(1)
-    room = WIDTH - LABEL - 120
+    most: Decimal = max(row.most for row in rows) or Decimal(1)
+    room = WIDTH - LABEL - 16 - CHAR * max(len(row.text) for row in rows)
     parts = []
     for number, row in enumerate(rows):
         y = number * ROW
-        length = max(1, int(room * abs(row.value) / most))
-        kind = "bar negative" if row.value < 0 else "bar"
-        parts.append(
-            f'<text x="{LABEL - 10}" y="{y + 20}" text-anchor="end" class="label">{_short(row.label)}</text>'
-            f'<rect x="{LABEL}" y="{y + 6}" width="{length}" height="{ROW - 10}" class="{kind}"/>'
-            f'<text x="{LABEL + length + 8}" y="{y + 20}" class="value">{escape(row.text)}</text>'
+        behind, length, longer = (
+            max(1, int(room * abs(value) / most)) for value in (row.behind or Decimal(0), row.value, row.most)
         )
-    return _drawn(WIDTH, len(rows) * ROW + 6, title, parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two bars of one label, such as budget and actual, and the text at their end."""
-
-    label: str
-    first: Decimal
-    second: Decimal
-    text: str
-
-
-def pairs(rows: Sequence[Pair], *, title: str) -> Markup:
-    """Two horizontal bars a row on one scale: the first light, the second dark over it."""
-    if not rows:
-        return Markup()
-    most = max((max(abs(row.first), abs(row.second)) for row in rows), default=Decimal(0)) or Decimal(1)
-    room = WIDTH - LABEL - 170
-    parts = []
-    for number, row in enumerate(rows):
-        y = number * ROW
-        first, second = (max(1, int(room * abs(value) / most)) for value in (row.first, row.second))
+        kind = "bar negative" if row.value < 0 else "bar"
+        inset = 5 if row.behind is None else 10
         parts.append(
             f'<text x="{LABEL - 10}" y="{y + 20}" text-anchor="end" class="label">{_short(row.label)}</text>'
-            f'<rect x="{LABEL}" y="{y + 4}" width="{first}" height="{ROW - 8}" class="second"/>'
-            f'<rect x="{LABEL}" y="{y + 10}" width="{second}" height="{ROW - 20}" class="bar"/>'
-            f'<text x="{LABEL + max(first, second) + 8}" y="{y + 20}" class="value">{escape(row.text)}</text>'
+        )
+        if row.behind is not None:
+            parts.append(
+                f'<rect x="{LABEL}" y="{y + 4}" width="{behind}" height="{ROW - 8}" class="second"/>'
+            )
+        parts.append(
+            f'<rect x="{LABEL}" y="{y + inset}" width="{length}" height="{ROW - 2 * inset}" class="{kind}"/>'
+            f'<text x="{LABEL + longer + 8}" y="{y + 20}" class="value">{escape(row.text)}</text>'
         )
     return _drawn(WIDTH, len(rows) * ROW + 6, title, parts)
 

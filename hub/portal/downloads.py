@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from starlette.responses import Response
 
 # A cell that begins so would be a formula (OWASP, CSV injection); plain numbers are left as they are.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@")
+BREAKS = ("\t", "\r", "\n")
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 UNSAFE_NAME = re.compile(r"[^A-Za-z0-9._-]")
 NAME_CHARS_MAX = 100
@@ -20,7 +21,8 @@ BYTE_ORDER_MARK = "\ufeff"
 def harmless(cell: object) -> str:
     """The cell as text that no spreadsheet takes for a formula."""
     text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text
+    is_formula = text.lstrip().startswith(FORMULA) or text.startswith(BREAKS)
+    return f"'{text}" if is_formula and not NUMBER.fullmatch(text) else text
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], name: str) -> Response:

@@ -32,6 +32,7 @@ STEPS = {
     "posting": marked("The posting in the log is the one of the receipt"),
     "keys": marked("The log says whose the signing keys are"),
     "signatures": marked("Every signature holds, by a key that was valid when it came"),
+    "whole": marked("The hub signed the file as a whole: nothing was left out"),
 }
 
 
@@ -46,16 +47,23 @@ async def show(visit: Visit) -> Response:
     visit.must_be_answered(outcome)
     events = None if outcome.problems else outcome.data["fiscalEvents"]
     return visit.page(
-        "events.html", problems=outcome.problems, events=events, search=search, order=order, filters=filters
+        "events.html",
+        problems=outcome.problems,
+        events=events,
+        search=search,
+        order=order,
+        filters=filters,
+        csv_rows_max=CSV_ROWS_MAX,
     )
 
 
 async def table(visit: Visit) -> Response:
-    """What the search finds, as CSV: up to 5,000 rows."""
+    """What the search finds, as CSV: up to 5,000 rows; the file's name says so where there are more."""
     visit.must_be_known()
     search, rows = filters.Search.of(visit.request.query_params), list[list[Any]]()
     after: str | None = visit.asked("after")
-    while len(rows) < CSV_ROWS_MAX:
+    name = "events.csv"
+    while True:
         page = (
             await visit.data("Events", filter=search.filter, first=CSV_PAGE, after=after, order=_order(visit))
         )["fiscalEvents"]
@@ -63,7 +71,10 @@ async def table(visit: Visit) -> Response:
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
             break
-    return downloads.table([*COLUMNS, "coaCodes"], rows, "events.csv")
+        if len(rows) >= CSV_ROWS_MAX:
+            name = f"events-first-{CSV_ROWS_MAX}.csv"
+            break
+    return downloads.table([*COLUMNS, "coaCodes"], rows, name)
 
 
 def _order(visit: Visit) -> str:

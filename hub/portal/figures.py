@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from hub.portal.words import word
 PATH = "/portal/figures"
 ROWS = 100
 PICTURE_ROWS = 20
+HEAD_PAGES_MAX = 10
 LEVEL_MAX = 12
 # What totals can be grouped by, in the order of the menu; those with levels are gone down step by step.
 DIMENSIONS = {
@@ -76,7 +77,7 @@ async def show(visit: Visit) -> Response:
         rows=rows,
         totals=totals,
         filters=filters,
-        picture=_picture(shown[:PICTURE_ROWS], gettext(DIMENSIONS[by])),
+        pictures=_pictures(shown, _bar, gettext(DIMENSIONS[by])),
     )
 
 
@@ -99,17 +100,14 @@ async def budget(visit: Visit) -> Response:
     search, level = filters.Search.of(visit.request.query_params), _level(visit)
     asked = visit.asked("budget")
     qualifier = asked if asked in BUDGETS else BUDGETS[0]
-    sides: dict[str, dict[str, Decimal]] = {}
-    for side, narrowed in {
-        "budget": {"subTypes": ["ESTIMATE"], "qualifiers": [qualifier]},
-        "actual": {"subTypes": ["DEBIT"]},
-    }.items():
-        wanted = _wanted(visit, search, "COA_TIER", level)
-        wanted["filter"] = {**search.filter, "qualifiers": None, **narrowed}
-        found = (await visit.data("Totals", **wanted))["fiscalEventTotals"]
-        for node in (edge["node"] for edge in found["edges"]):
-            sides.setdefault(node["keys"][0]["value"], {})[side] = Decimal(node["net"])
-    rows = [_compared(head, both, search, level) for head, both in sorted(sides.items())]
+    estimated, is_cut = await _by_head(
+        visit, search, level, {"subTypes": ["ESTIMATE"], "qualifiers": [qualifier]}
+    )
+    debited, is_cut_too = await _by_head(visit, search, level, {"subTypes": ["DEBIT"], "qualifiers": None})
+    rows = [
+        _compared(head, (estimated.get(head, Decimal(0)), debited.get(head, Decimal(0))), search, level)
+        for head in sorted(estimated.keys() | debited.keys())
+    ]
     return visit.page(
         "budget.html",
         search=search,
@@ -117,11 +115,29 @@ async def budget(visit: Visit) -> Response:
         qualifier=qualifier,
         budgets=BUDGETS,
         rows=rows,
-        picture=charts.pairs(
-            [row["bar"] for row in sorted(rows, key=lambda row: -row["budget"])[:PICTURE_ROWS]],
-            title=gettext("Budget and actual"),
+        is_cut=is_cut or is_cut_too,
+        heads_max=ROWS * HEAD_PAGES_MAX,
+        pictures=_pictures(
+            sorted(rows, key=lambda row: -row["budget"]), _compared_bar, gettext("Budget and actual")
         ),
     )
+
+
+async def _by_head(
+    visit: Visit, search: filters.Search, level: int, narrowed: Mapping[str, Any]
+) -> tuple[dict[tuple[str, str], Decimal], bool]:
+    """What stands by head and currency, and whether there are more heads than were asked for."""
+    wanted = _wanted(visit, search, "COA_TIER", level)
+    wanted |= {"filter": {**search.filter, **narrowed}, "after": None}
+    sums: dict[tuple[str, str], Decimal] = {}
+    for _ in range(HEAD_PAGES_MAX):
+        found = (await visit.data("Totals", **wanted))["fiscalEventTotals"]
+        for node in (edge["node"] for edge in found["edges"]):
+            sums[node["keys"][0]["value"], node["currency"]] = Decimal(node["net"])
+        if not found["pageInfo"]["hasNextPage"]:
+            return sums, False
+        wanted["after"] = found["pageInfo"]["endCursor"]
+    return sums, True
 
 
 async def log(visit: Visit) -> Response:
@@ -170,33 +186,42 @@ def _narrowed(by: str, value: str) -> dict[str, Any] | None:
     return {FIELDS[by]: value}
 
 
-def _picture(rows: list[dict[str, Any]], title: str) -> Any:
-    writing = Writing()
-    return charts.bars(
-        [
-            charts.Bar(row["label"], row["net"], writing.short_money(row["net"], row["currency"]))
-            for row in rows
-        ],
-        title=title,
-    )
+def _pictures(
+    rows: list[dict[str, Any]], bar: Callable[[dict[str, Any]], charts.Bar], title: str
+) -> list[Any]:
+    """One picture for each currency, as amounts of two have no common scale."""
+    return [
+        charts.bars(
+            [bar(row) for row in rows if row["currency"] == currency][:PICTURE_ROWS],
+            title=f"{title}, {currency}",
+        )
+        for currency in sorted({row["currency"] for row in rows})
+    ]
 
 
-def _compared(head: str, both: Mapping[str, Decimal], search: filters.Search, level: int) -> dict[str, Any]:
-    estimate, actual = both.get("budget", Decimal(0)), both.get("actual", Decimal(0))
-    writing = Writing()
-    label = head or gettext("none")
+def _bar(row: dict[str, Any]) -> charts.Bar:
+    return charts.Bar(row["label"], row["net"], Writing().short_money(row["net"], row["currency"]))
+
+
+def _compared_bar(row: dict[str, Any]) -> charts.Bar:
+    actual, budget = (Writing().short_money(row[side], row["currency"]) for side in ("actual", "budget"))
+    return charts.Bar(row["label"], row["actual"], f"{actual} / {budget}", behind=row["budget"])
+
+
+def _compared(
+    head: tuple[str, str], sides: tuple[Decimal, Decimal], search: filters.Search, level: int
+) -> dict[str, Any]:
+    (code, currency), (estimate, actual) = head, sides
     return {
-        "label": label,
+        "label": code or gettext("none"),
+        "currency": currency,
         "budget": estimate,
         "actual": actual,
         "left": estimate - actual,
         "share": round(actual * 100 / estimate, 1) if estimate > 0 else None,
-        "deeper": {**search.values, "coaPrefix": head, "level": level + 1}
-        if head and level < LEVEL_MAX
+        "deeper": {**search.values, "coaPrefix": code, "level": level + 1}
+        if code and level < LEVEL_MAX
         else None,
-        "bar": charts.Pair(
-            label, estimate, actual, f"{writing.short_money(actual)} / {writing.short_money(estimate)}"
-        ),
     }
 
 

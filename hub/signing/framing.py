@@ -27,6 +27,7 @@ class Domain(StrEnum):
     FACT = "FXH-FACT-V1"
     LEAF = "FXH-LEAF-V1"
     LOG_KEY = "FXH-LOG-KEY-V1"
+    EVIDENCE = "FXH-EVIDENCE-V1"
 
     @property
     def line(self) -> bytes:

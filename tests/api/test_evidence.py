@@ -18,7 +18,8 @@ from hub.db import Database
 from hub.domain import registry
 from hub.jobs.transparency import sequence_all
 from hub.means import Means
-from hub.signing import HubKey, NoteKey
+from hub.signing import HubKey, NoteKey, base64_text
+from hub.signing.evidence import evidence_statement
 from tests.api.conftest import Cast
 from tests.client import Client
 from tests.factories import postings
@@ -27,7 +28,7 @@ from tests.factories.registry import HUB
 pytestmark = pytest.mark.anyio
 
 EVIDENCE = "query($id: ID!) { evidence(id: $id) { fileName json } }"
-PARTS = ["file", "checkpoint", "leaves", "receipt", "posting", "keys", "signatures"]
+PARTS = ["file", "checkpoint", "leaves", "receipt", "posting", "keys", "signatures", "whole"]
 
 
 async def _approve(client: Client, cast: Cast, event: dict[str, Any]) -> None:
@@ -94,6 +95,11 @@ async def test_no_change_of_any_part_holds(file: str, means: Means) -> None:
         place[path[-1]] = other
         tried += 1
         assert not all(step.holds for step in check(json.dumps(changed), trust)), path
+        # Not the signature over the whole alone: every step looks at its own.
+        if path != ("signature",):
+            statement = evidence_statement(changed, means.signing_key.key_id)
+            changed["signature"] = base64_text(means.signing_key.sign(statement))
+            assert check(json.dumps(changed), trust)[-1].part != "whole", path
     assert tried > 150
 
 
@@ -109,6 +115,15 @@ async def test_the_command_tells_every_step(file: str, means: Means, tmp_path: P
     path = tmp_path / "evidence.json"
     path.write_text(file)
     keys = ["--hub-key", means.signing_key.public.base64, "--log-key", _trust(means).log.text]
+    for file_name, key, said in (
+        ("absent.json", keys, "does not exist"),
+        ("evidence.json", ["--hub-key", "AAAA", *keys[2:]], "--hub-key 'AAAA'"),
+        ("evidence.json", [*keys, "--system-key", "sgk_1"], "not of the form"),
+    ):
+        wrong = CliRunner().invoke(app, ["verify", "evidence", str(tmp_path / file_name), *key])
+        assert wrong.exit_code == 2
+        assert said in " ".join(wrong.output.replace("│", " ").split())
+        assert isinstance(wrong.exception, SystemExit)
     good = CliRunner().invoke(app, ["verify", "evidence", str(path), *keys, "--json"])
     assert good.exit_code == 0, good.output
     assert [json.loads(line)["part"] for line in good.stdout.splitlines()] == PARTS
@@ -144,7 +159,8 @@ async def test_who_may_not_read_the_content_gets_the_proof_without_it(
         assert all(step.holds for step in check(found, _trust(means)))
     assert b"Kamla" in base64.b64decode(json.loads(own)["posting"]["content"])
     assert json.loads(others)["posting"]["content"] is None
-    assert {**json.loads(own), "posting": None} == {**json.loads(others), "posting": None}
+    same = {"posting": None, "signature": None}
+    assert {**json.loads(own), **same} == {**json.loads(others), **same}
 
 
 async def test_a_key_that_was_compromised_before_the_posting_came_proves_nothing(
@@ -160,3 +176,30 @@ async def test_a_key_that_was_compromised_before_the_posting_came_proves_nothing
         found = (await client.acting(cast.consumer.api_key).run(EVIDENCE, id=event["id"]))["evidence"]["json"]
         last = check(found, _trust(means))[-1]
         assert (None if last.holds else last.part) == fault
+
+
+async def test_a_line_of_a_keys_history_cannot_be_left_out(
+    client: Client, cast: Cast, database: Database, means: Means
+) -> None:
+    event = await postings.post_ok(client, cast.provider)
+    async with database.transaction() as tx:
+        await registry.compromise_signing_key(tx, HUB, cast.provider.signing_key_id, since=tx.now)
+    await sequence_all(database, means)
+    found = json.loads(
+        (await client.acting(cast.consumer.api_key).run(EVIDENCE, id=event["id"]))["evidence"]["json"]
+    )
+    steps = check(json.dumps(found), _trust(means))
+    assert all(step.holds for step in steps), steps
+    found["leaves"].pop()
+    assert [step.part for step in check(json.dumps(found), _trust(means)) if not step.holds] == ["whole"]
+
+
+async def test_evidence_of_the_largest_posting(
+    client: Client, cast: Cast, database: Database, means: Means
+) -> None:
+    lines = [postings.line(at, attributes={"note": "n" * 60_000}) for at in range(1, 76)]
+    event = await postings.post_ok(client, cast.provider, postings.content(lines=lines))
+    await sequence_all(database, means)
+    found = (await client.acting(cast.provider.api_key).run(EVIDENCE, id=event["id"]))["evidence"]["json"]
+    assert len(found) > 5 * 1024 * 1024
+    assert all(step.holds for step in check(found, _trust(means)))

@@ -13,6 +13,7 @@ import pytest
 from hub.client.evidence import Trust, check
 from hub.jobs.transparency import sequence_all
 from hub.means import Means
+from hub.portal import downloads, events, figures
 from hub.signing import NoteKey
 from tests.client import Client
 from tests.factories import postings
@@ -193,6 +194,46 @@ async def test_budget_and_actual_by_head(visitor: Visitor, system: TestSystem) -
     assert "₹750.00" in page.html
     assert "25.0 %" in page.text
     assert "9,999" not in page.html
+
+
+async def test_budgets_have_every_head_however_many_pages_they_take(
+    visitor: Visitor, system: TestSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "ROWS", 1)
+    spent = {"type": "EXPENDITURE", "majorType": "REVENUE_EXPENDITURE"}
+    for head, amount in ((postings.CAPITAL_HEAD, "1000.00"), (postings.RECEIPT_HEAD, "70.00")):
+        for sub, over in (("ESTIMATE", {"qualifier": "VOTED"}), ("DEBIT", {})):
+            lines = [postings.line(amount=amount, coaCode=head)]
+            await _post(visitor, system, **spent, subType=sub, lines=lines, **over)
+    page = _small(await visitor.get("/portal/budget"))
+    assert page.text.count("100.0 %") == 2
+    assert "₹1,000.00" in page.html
+    assert "₹70.00" in page.html
+    monkeypatch.setattr(figures, "HEAD_PAGES_MAX", 1)
+    assert "There are more than 1 heads" in (await visitor.get("/portal/budget")).text
+
+
+@pytest.mark.parametrize("text", ["=1+1", " =1+1", "\t@x", "\r\n-1+1", "+1", "\tplain"])
+def test_a_cell_that_a_spreadsheet_would_run_is_quoted(text: str) -> None:
+    assert downloads.harmless(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["-12.50", "1", "plain", "", " a=b"])
+def test_a_cell_that_is_harmless_stays(text: str) -> None:
+    assert downloads.harmless(text) == text
+
+
+async def test_more_events_than_a_table_takes_are_named_so(
+    visitor: Visitor, system: TestSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, size in (("CSV_PAGE", 1), ("CSV_ROWS_MAX", 2)):
+        monkeypatch.setattr(events, name, size)
+    for count, file in ((2, "events.csv"), (1, "events-first-2.csv")):
+        for _ in range(count):
+            await _post(visitor, system)
+        saved = await visitor.get("/portal/events.csv")
+        assert saved.headers["content-disposition"] == f'attachment; filename="{file}"'
+        assert len(saved.html.splitlines()) == 3
 
 
 async def test_the_log_page_shows_what_to_note(

@@ -16,14 +16,15 @@ from hub.domain.transparency import FactSource, Inclusion
 from hub.errors import Corrupted
 from hub.kit.ids import public_id
 from hub.means import Means
-from hub.signing import Digest, NoteKey, Purpose, base64_text, canonical, public_key
+from hub.signing import Digest, NoteKey, Purpose, base64_text, public_key
+from hub.signing.evidence import SIGNATURE, evidence_statement, evidence_text
 from hub.signing.leaves import commitment
 
 FORMAT = "FXH-EVIDENCE-V1"
 
 
 async def evidence(read: Read, means: Means, caller: Caller, posting: Posting) -> str:
-    """The evidence file of a posting the caller was let see, as canonical JSON.
+    """The evidence file of a posting the caller was let see, as canonical JSON, signed by the hub as a whole.
 
     Raises NotInLog while the posting, one of its signatures or its keys' history waits for a number; Corrupted when
     rows are not those their leaves commit to. The content is left out for those who may not read all of it.
@@ -42,38 +43,37 @@ async def evidence(read: Read, means: Means, caller: Caller, posting: Posting) -
     ]
     checkpoint = found[0].checkpoint
     hidden = await masking.withheld(read, caller, tenant, ids)
-    return canonical(
-        {
-            "format": FORMAT,
-            "hub": {
-                "domain": means.domain,
-                "keyId": receipt.key_id,
-                "logKey": NoteKey(means.log_origin, means.log_key.public).text,
-                "publicKey": means.signing_key.public.base64,
-            },
-            "posting": {
-                "content": None if hidden else base64_text(posting.content),
-                "contentDigest": Digest(posting.content_digest).text,
-                "id": public_id(PREFIXES[posting.kind], posting.id),
-            },
-            "receipt": {
-                "signature": base64_text(receipt.signature),
-                "statement": base64_text(receipt.statement),
-            },
-            "signatures": [_signature(signature) for signature in signatures],
-            "keys": [
-                {
-                    "id": public_id("sgk", key.id),
-                    "publicKey": public_key(key.public_key).base64,
-                    "system": key.unique_id,
-                }
-                for key in sorted(keys.values(), key=lambda key: key.id)
-            ],
-            "leaves": leaves,
-            "checkpoint": checkpoint.note
-            + "".join(await transparency.list_cosignatures(read, checkpoint.size)),
-        }
-    ).decode()
+    members: dict[str, Any] = {
+        "format": FORMAT,
+        "hub": {
+            "domain": means.domain,
+            "keyId": receipt.key_id,
+            "logKey": NoteKey(means.log_origin, means.log_key.public).text,
+            "publicKey": means.signing_key.public.base64,
+        },
+        "posting": {
+            "content": None if hidden else base64_text(posting.content),
+            "contentDigest": Digest(posting.content_digest).text,
+            "id": public_id(PREFIXES[posting.kind], posting.id),
+        },
+        "receipt": {
+            "signature": base64_text(receipt.signature),
+            "statement": base64_text(receipt.statement),
+        },
+        "signatures": [_signature(signature) for signature in signatures],
+        "keys": [
+            {
+                "id": public_id("sgk", key.id),
+                "publicKey": public_key(key.public_key).base64,
+                "system": key.unique_id,
+            }
+            for key in sorted(keys.values(), key=lambda key: key.id)
+        ],
+        "leaves": leaves,
+        "checkpoint": checkpoint.note + "".join(await transparency.list_cosignatures(read, checkpoint.size)),
+    }
+    signature = means.signing_key.sign(evidence_statement(members, receipt.key_id))
+    return evidence_text({**members, SIGNATURE: base64_text(signature)})
 
 
 async def _leaves(

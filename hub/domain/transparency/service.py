@@ -53,7 +53,8 @@ async def get_inclusion(read: Read, fact_id: uuid.UUID) -> Inclusion:
 async def list_inclusions(read: Read, fact_ids: Sequence[uuid.UUID]) -> list[Inclusion]:
     """The proofs of several facts, all to the same checkpoint; raises NotInLog while one of them has no number."""
     last = await store.find_checkpoint(read)
-    leaves = [await store.find_leaf(read, fact_id) for fact_id in fact_ids]
+    by_fact = await store.list_leaves_of(read, fact_ids)
+    leaves = [by_fact.get(fact_id) for fact_id in fact_ids]
     found = [leaf for leaf in leaves if leaf is not None and last is not None and leaf.log_index < last.size]
     if last is None or len(found) < len(fact_ids):
         raise NotInLog.because(Code.NOT_IN_LOG, Code.NOT_IN_LOG.summary)

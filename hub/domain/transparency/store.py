@@ -163,8 +163,16 @@ async def cosigned_size(read: Read, witness: str) -> int:
 
 async def find_leaf(read: Read, fact_id: uuid.UUID) -> Leaf | None:
     """The leaf of this fact."""
-    rows = await read.fetch(f"SELECT {_LEAF} FROM log_leaf WHERE fact_id = $1", fact_id)  # noqa: S608 - own names
-    return _leaf(rows[0]) if rows else None
+    return (await list_leaves_of(read, [fact_id])).get(fact_id)
+
+
+async def list_leaves_of(read: Read, fact_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Leaf]:
+    """The leaves of these facts by fact; those that wait for their number are left out."""
+    rows = await read.fetch(
+        f"SELECT {_LEAF} FROM log_leaf WHERE fact_id = ANY($1::uuid[])",  # noqa: S608 - own names
+        list(fact_ids),
+    )
+    return {leaf.fact_id: leaf for leaf in map(_leaf, rows)}
 
 
 async def list_leaves(read: Read, first: int, end: int) -> list[Leaf]:
