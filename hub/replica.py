@@ -27,6 +27,8 @@ LAG_SECONDS_MAX = 5.0
 LOOK_SECONDS = 3.0
 CATCH_UP_SECONDS_MAX = 0.3
 CATCH_UP_PAUSE_SECONDS = 0.005
+# So many may wait for the standby at once, each holding a connection; the others go to the primary.
+WAITING_MAX = 4
 # Older positions are reached anyway, as a standby that lags further than LAG_SECONDS_MAX is not used.
 REMEMBERED_SECONDS = 30.0
 REMEMBERED_MAX = 50_000
@@ -88,6 +90,7 @@ class Replica:
         self._usable_until = 0.0
         self._was_usable: bool | None = None
         self._samples: deque[tuple[float, int]] = deque()
+        self._waiting = 0
         self._watching: asyncio.Task[None] | None = None
         self.reads = {"replica": 0, "behind": 0, "away": 0}
 
@@ -129,7 +132,7 @@ class Replica:
         is_whole = False
         try:
             rows: list[asyncpg.Record] | None = None
-            if await _caught_up(after, lambda: connection.fetchval(STANDBY_POSITION)):
+            if await self._caught_up(after, lambda: connection.fetchval(STANDBY_POSITION)):
                 rows = await connection.fetch(sql, *args)
             is_whole = True
         except asyncpg.PostgresError:
@@ -159,7 +162,7 @@ class Replica:
                 return found
 
             try:
-                is_there = await _caught_up(after, position)
+                is_there = await self._caught_up(after, position)
             except DBAPIError as error:
                 await connection.close()
                 self._gave_up(error)
@@ -173,6 +176,24 @@ class Replica:
                 return None
         self.reads["replica"] += 1
         return connection
+
+    async def _caught_up(self, after: int, ask: Callable[[], Awaitable[str | None]]) -> bool:
+        """Whether the standby behind a connection has replayed ``after``, now or, while few wait, a moment later."""
+        if await _has_replayed(after, ask):
+            return True
+        if self._waiting >= WAITING_MAX or after == UNKNOWN_POSITION:
+            return False
+        self._waiting += 1
+        try:
+            deadline, pause = time.monotonic() + CATCH_UP_SECONDS_MAX, CATCH_UP_PAUSE_SECONDS
+            while time.monotonic() + pause <= deadline:
+                await asyncio.sleep(pause)
+                if await _has_replayed(after, ask):
+                    return True
+                pause *= 2
+        finally:
+            self._waiting -= 1
+        return False
 
     def _gave_up(self, error: BaseException) -> None:
         """The primary answers from here on, until the next look."""
@@ -219,17 +240,8 @@ class Replica:
         await self._engine.dispose()
 
 
-async def _caught_up(after: int, ask: Callable[[], Awaitable[str | None]]) -> bool:
-    """Whether the standby behind a connection has replayed ``after``, now or a moment later."""
-    deadline, pause = time.monotonic() + CATCH_UP_SECONDS_MAX, CATCH_UP_PAUSE_SECONDS
-    while after != UNKNOWN_POSITION:
-        replayed = read_position(await ask() or "")
-        if replayed is None:
-            return False
-        if replayed >= after:
-            return True
-        if time.monotonic() + pause > deadline:
-            return False
-        await asyncio.sleep(pause)
-        pause *= 2
-    return False
+async def _has_replayed(after: int, ask: Callable[[], Awaitable[str | None]]) -> bool:
+    if after == UNKNOWN_POSITION:
+        return False
+    replayed = read_position(await ask() or "")
+    return replayed is not None and replayed >= after

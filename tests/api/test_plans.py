@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from hub.domain.fiscal_events import aggregates, inbox, reading
 from hub.domain.fiscal_events.aggregates import Dimension, GroupBy
 from hub.domain.fiscal_events.filters import Filter
 from hub.domain.fiscal_events.inbox import InboxState
+from hub.domain.fiscal_events.reading import Order
 from hub.domain.fiscal_events.vocabulary import PostingKind, SubType, Type
-from hub.domain.registry import SystemCaller, SystemRole
+from hub.domain.registry import PersonCaller, PersonRole, SystemCaller, SystemRole
 from hub.embedded import Endpoints
 from hub.kit.ids import new_id
 from tests.api.conftest import Cast
@@ -48,19 +50,20 @@ FROM posting WHERE kind = 'MESSAGE'
 
 
 class Explaining(Read):
-    """Runs each statement under EXPLAIN first and keeps what its plan reads whole."""
+    """Runs each statement under EXPLAIN first and keeps what its plan reads whole, and how many rows it reads past."""
 
     def __init__(self, read: Read) -> None:
         super().__init__(read.connection, read.now)
         self.whole: set[str] = set()
         self.cost = 0.0
+        self.past = 0
 
     async def rows(self, statement: Any, parameters: Any = None) -> Any:
         """The rows, after the plan was looked at."""
         dialect: Any = postgresql.dialect  # SQLAlchemy leaves it without types
         compiled = statement.compile(dialect=dialect(), compile_kwargs={"literal_binds": True})
         sql = str(compiled).replace(":", r"\:")
-        plan = await self.connection.scalar(text(f"EXPLAIN (FORMAT JSON) {sql}"))
+        plan = await self.connection.scalar(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}"))
         tree = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
         self.cost = tree["Total Cost"]
         self._look(tree)
@@ -69,6 +72,7 @@ class Explaining(Read):
     def _look(self, node: dict[str, Any]) -> None:
         if node["Node Type"] == "Seq Scan":
             self.whole.add(node["Relation Name"])
+        self.past += node.get("Rows Removed by Filter", 0) * node["Actual Loops"]
         for inner in node.get("Plans", []):
             self._look(inner)
 
@@ -126,3 +130,32 @@ async def test_daily_searches_read_no_table_whole(servers: Endpoints, cast: Cast
         by = [GroupBy(Dimension.TYPE)]
         assert await aggregates.totals(explaining, caller, searches["head"], by, first=50)
         assert explaining.whole == set(), "totals of a head"
+
+
+async def test_who_sees_little_reads_past_nothing_of_the_others(
+    servers: Endpoints, cast: Cast, database: Database
+) -> None:
+    await _fill(servers, cast)
+    few, agency, tenant = cast.both, cast.provider.agency_id, cast.provider.tenant_id
+    provider = SystemCaller(
+        few.system_id,
+        few.unique_id,
+        few.agency_id,
+        tenant,
+        few.environment,
+        frozenset({SystemRole.PROVIDER}),
+        new_id(),
+    )
+    person = PersonCaller(new_id(), new_id(), agency, tenant, frozenset({PersonRole.READER}), frozenset())
+    stranger = replace(person, agency_id=new_id())
+    operator = replace(stranger, operator_of=frozenset({tenant}))
+    async with database.read() as read:
+        for caller, count in ((provider, 51), (person, 51), (stranger, 0), (operator, 51)):
+            for order in Order:
+                explaining = Explaining(read)
+                found = await reading.list_postings(
+                    explaining, caller, PostingKind.EVENT, Filter(), first=50, order=order
+                )
+                assert len(found) == count
+                assert explaining.whole == set()
+                assert explaining.past < 100, (caller, order)

@@ -174,6 +174,25 @@ def test_a_process_that_dies_is_started_again(folder: Path, name: str) -> None:
         wait_until(lambda: answers(running.url, running.api_key), 30)
 
 
+def test_several_web_processes_share_one_port(folder: Path) -> None:
+    with run(folder, "--no-sample", HUB_WEB_PROCESSES="2") as running:
+        running.wait_ready()
+
+        def serving() -> set[int]:
+            return {pid for pid in running.pids() if b"hub.cli\0serve" in _arguments(pid)}
+
+        wait_until(lambda: len(serving()) == 2, 10)
+        one, other = serving()
+        os.kill(one, signal.SIGSTOP)  # what it would accept waits; whatever the other accepts is answered
+        try:
+            wait_until(lambda: answers(running.url, running.api_key), 60)
+        finally:
+            os.kill(one, signal.SIGCONT)
+        os.kill(other, signal.SIGKILL)
+        wait_until(lambda: len(serving() - {other}) == 2, 20)
+        wait_until(lambda: answers(running.url, running.api_key), 30)
+
+
 def test_production_has_no_demonstration(folder: Path) -> None:
     secret = "A" * 43 + "="
     settings = {

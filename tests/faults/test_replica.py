@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from hub import migrate
 from hub.db import Database
 from hub.embedded import EmbeddedServers, Endpoints
+from hub.replica import WAITING_MAX, Replica
 from hub.settings import Settings
 from hub.wiring import make_means
 from tests.client import Client, serve
@@ -182,3 +183,22 @@ async def test_a_position_that_is_none_is_refused(place: Place) -> None:
             "fiscalEvents": {"edges": []}
         }
         assert (await reads(hub))["behind"] == 1
+
+
+async def test_few_wait_for_the_standby_and_the_others_do_not() -> None:
+    nothing: Any = None
+    replica = Replica(nothing, nothing, nothing)
+    asked = [0] * 20
+
+    async def has_caught_up(number: int) -> bool:
+        async def ask() -> str:
+            asked[number] += 1
+            return "0/1"
+
+        return await replica._caught_up(2, ask)
+
+    for _ in range(2):
+        asked[:] = [0] * 20
+        assert await asyncio.gather(*map(has_caught_up, range(20))) == [False] * 20
+        assert sorted(asked)[:-WAITING_MAX] == [1] * (20 - WAITING_MAX)
+        assert min(sorted(asked)[-WAITING_MAX:]) > 1

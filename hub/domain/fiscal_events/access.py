@@ -15,6 +15,7 @@ Parties to a posting are its sender and its receivers, and for persons those of 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, false, literal_column, or_, select, true
@@ -49,6 +50,33 @@ def is_party(caller: Caller, of: FromClause = posting) -> ColumnElement[bool]:
             return _of_agency(caller, of)
         case Anonymous():
             return false()
+
+
+def ways(caller: Caller) -> Sequence[ColumnElement[bool]]:
+    """A caller's reasons to see events, where no one index serves them together; none where reading on is quick.
+
+    Together they hold of every event that ``visible`` lets through; ``visible`` alone decides. A consumer sees nearly
+    everything and needs no way; who sees only what is theirs would else have all of the others' rows read past.
+    """
+    match caller:
+        case SystemCaller() if SystemRole.CONSUMER not in caller.roles:
+            home, me = _home(caller, posting), caller.system_id
+            return [and_(home, posting.c.sender_id == me), _along_receivers(home, system_id=me)]
+        case PersonCaller():
+            operated = [posting.c.tenant_id == tenant for tenant in caller.operator_of]
+            if caller.agency_id is None or caller.tenant_id is None or not caller.roles:
+                return operated if len(operated) > 1 else []
+            home, agency = posting.c.tenant_id == caller.tenant_id, caller.agency_id
+            own = and_(home, posting.c.sender_agency_id == agency)
+            return [own, _along_receivers(home, agency_id=agency), *operated]
+        case _:
+            return []
+
+
+def _along_receivers(home: ColumnElement[bool], **by: uuid.UUID) -> ColumnElement[bool]:
+    """Narrowed events, which have an index of their own; messages, of which an agency gets many more, are not read."""
+    is_event = posting.c.kind == literal_column(f"'{PostingKind.EVENT.value}'")
+    return and_(home, is_event, _received(posting, **by))
 
 
 def _home(caller: SystemCaller, of: FromClause) -> ColumnElement[bool]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import and_, func, literal, select, true
+from sqlalchemy import ColumnElement, and_, any_, func, literal, select, true, union_all
 
 from hub.codes import Code
 from hub.db import Read
@@ -74,14 +75,49 @@ async def list_postings(
 ) -> list[Posting]:
     """Up to ``first`` + 1 visible postings after the cursor; what commits meanwhile never shifts later pages."""
     require_reader(caller, wanted)
-    statement = select(*POSTING_COLUMNS).where(
-        access.visible(caller), _posting.c.kind == kind.value, *on_postings(caller, wanted)
+    where = [_posting.c.kind == kind.value, *on_postings(caller, wanted)]
+    behind = None if after is None else literal(after, _posting.c.id.type)
+    statement = (
+        select(*POSTING_COLUMNS)
+        .where(access.visible(caller), *where, *paged(caller, where, order, behind, literal(first + 1)))
+        .order_by(ordered(_posting.c.id, order))
+        .limit(first + 1)
     )
-    newest = order is Order.NEWEST_FIRST
-    if after is not None:
-        statement = statement.where(_posting.c.id < after if newest else _posting.c.id > after)
-    statement = statement.order_by(_posting.c.id.desc() if newest else _posting.c.id).limit(first + 1)
     return [posting_of(row) for row in await read.rows(statement)]
+
+
+def ordered(id_: ColumnElement[Any], order: Order) -> ColumnElement[Any]:
+    """By this id, in this order."""
+    return id_.desc() if order is Order.NEWEST_FIRST else id_
+
+
+def paged(
+    caller: Caller,
+    where: Sequence[ColumnElement[bool]],
+    order: Order,
+    after: ColumnElement[Any] | None,
+    limit: ColumnElement[Any],
+) -> list[ColumnElement[bool]]:
+    """Behind ``after``, and among the first ids along each of the caller's ways (``access.ways``) if there are any.
+
+    That leaves out no row of the page: whatever the policy lets through is found along one of the ways, and of each
+    way there are as many rows as the page has.
+    """
+    id_ = _posting.c.id
+    behind = [] if after is None else [id_ < after if order is Order.NEWEST_FIRST else id_ > after]
+    found = [
+        select(id_)
+        .where(way, *where, *behind)
+        .correlate(None)
+        .order_by(ordered(id_, order))
+        .limit(limit)
+        .subquery()
+        for way in access.ways(caller)
+    ]
+    if not found:
+        return behind
+    ids = union_all(*(select(each.c[0]) for each in found)).scalar_subquery()
+    return [*behind, id_ == any_(func.array(ids))]
 
 
 async def list_sent(

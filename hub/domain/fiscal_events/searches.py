@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
-from hub.domain.fiscal_events import access, tables
+from hub.domain.fiscal_events import access, reading, tables
 from hub.domain.fiscal_events.aggregates import Dimension, GroupBy, figures
 from hub.domain.fiscal_events.inbox import InboxState
 from hub.domain.fiscal_events.reading import Order
@@ -35,8 +35,11 @@ from hub.domain.fiscal_events.tables import INSTANT
 from hub.domain.fiscal_events.vocabulary import PostingKind
 from hub.domain.registry import Caller, SystemCaller
 
+# The parameter that says how many rows a page reads.
+ROWS_ASKED = "asked_rows"
 _posting, _entry = tables.posting, tables.inbox_entry
 _id, _after = bindparam("asked_id", type_=UUID), bindparam("asked_after", type_=UUID)
+_rows_asked = bindparam(ROWS_ASKED, type_=Integer)
 _ids, _now = bindparam("asked_ids", type_=ARRAY(UUID)), bindparam("asked_now", type_=INSTANT)
 
 
@@ -64,14 +67,12 @@ def events(
     caller: Caller, conditions: Sequence[ColumnElement[bool]], order: Order, *, is_after: bool
 ) -> Rows:
     """Visible events that meet the conditions (``filters.on_postings``), behind ``asked_after`` if there is one."""
-    newest, id_ = order is Order.NEWEST_FIRST, _posting.c.id
-    behind = [id_ < _after if newest else id_ > _after] if is_after else []
+    where = [_is_kind(PostingKind.EVENT), *conditions]
     return _rows(
         caller,
-        _is_kind(PostingKind.EVENT),
-        *conditions,
-        *behind,
-        order=[id_.desc() if newest else id_],
+        *where,
+        *reading.paged(caller, where, order, _after if is_after else None, _rows_asked),
+        order=[reading.ordered(_posting.c.id, order)],
     )
 
 

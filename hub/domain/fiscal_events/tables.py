@@ -94,6 +94,13 @@ posting = sa.Table(
     sa.Index("ix_posting_type", "tenant_id", "type", "sub_type", "id"),
     sa.Index("ix_posting_sender", "tenant_id", "sender_id", "id"),
     sa.Index("ix_posting_sender_name", "tenant_id", "sender", "id"),
+    sa.Index("ix_posting_sender_agency", "tenant_id", "sender_agency_id", "id"),
+    sa.Index(
+        "ix_posting_narrowed",
+        "tenant_id",
+        "id",
+        postgresql_where=sa.text("narrowed AND kind = 'EVENT'"),
+    ),
     # Totals of a year are answered from the index alone: what the policy asks, the month, and whether it takes back.
     sa.Index(
         "ix_posting_year",
