@@ -254,21 +254,22 @@ def worker(parent: Parent = None) -> None:
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to this version: the configured one as its owner, else the embedded one."""
     settings = _settings(data_dir)
+    seal = migrations.sealing(make_means(settings))
     if settings.database_url is None:
-        asyncio.run(_migrate_embedded(settings.data_dir))
+        asyncio.run(_migrate_embedded(settings.data_dir, seal))
     else:
         owner_url = _secret(settings.database_owner_url)
         if not owner_url:
             raise CannotRun("Set HUB_DATABASE_OWNER_URL to the address of the role that owns the tables")
-        migrations.upgrade(owner_url, _secret(settings.database_url))
+        migrations.upgrade(owner_url, _secret(settings.database_url), seal=seal)
     _console().print(f"The database is at version {migrations.head()}.")
 
 
-async def _migrate_embedded(data_dir: Path) -> None:
+async def _migrate_embedded(data_dir: Path, seal: migrations.Seal) -> None:
     if instance.find(data_dir) is not None:
         raise CannotRun("A hub runs on this data folder; it migrated the database when it started")
     async with EmbeddedServers(data_dir, redis=False).running() as endpoints:
-        await asyncio.to_thread(migrations.upgrade, endpoints.owner_url, endpoints.database_url)
+        await asyncio.to_thread(migrations.upgrade, endpoints.owner_url, endpoints.database_url, seal=seal)
 
 
 @app.command()
@@ -347,6 +348,7 @@ def doctor(data_dir: DataDir = None) -> None:
         "HUB_MASTER_KEY": settings.master_key,
         "HUB_SIGNING_KEY": settings.signing_key,
         "HUB_LOG_KEY": settings.log_key,
+        "HUB_VAULT_KEY": settings.vault_key,
         "HUB_SMTP_HOST": settings.smtp_host,
         "HUB_PUBLIC_URL": settings.public_url,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hub.adapters.outbound import Policy, url_problem
 from hub.db import Database, Reading
-from hub.means import LogKeys, Means
+from hub.means import LogKeys, Means, VaultKeys
 from hub.settings import Settings
 from hub.signing import HubKey
 from hub.wakeups import Wakeups
@@ -21,6 +21,7 @@ def make_means(settings: Settings) -> Means:
         signing_key=HubKey.from_seed(settings.secret_bytes("signing_key")),
         master_key=settings.secret_bytes("master_key"),
         log_keys=_log_keys(settings),
+        vault_keys=VaultKeys(settings.secret_bytes("vault_key"), settings.previous_vault_key()),
         log_promise=timedelta(seconds=settings.log_promise_seconds),
         environments=settings.environments,
         development=settings.mode == "development",

@@ -23,7 +23,7 @@ from hub import observe
 from hub.adapters.mail import FolderMailer, SmtpMailer
 from hub.adapters.webhooks import HttpCourier
 from hub.domain.jobs import Mailer
-from hub.jobs import HANDLERS, transparency, webhooks
+from hub.jobs import HANDLERS, retention, transparency, webhooks
 from hub.jobs.doors import Handler
 from hub.jobs.runner import Pace, Runner, Tools
 from hub.settings import Settings
@@ -99,6 +99,7 @@ async def run(
         asyncio.create_task(
             _keep_going("follower", lambda: webhooks.follow(db, means, wakeups)), name="follower"
         ),
+        asyncio.create_task(_keep_going("vault", lambda: retention.rewrap(db, means)), name="vault"),
     ]
     try:
         await told.wait()
