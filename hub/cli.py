@@ -310,6 +310,8 @@ def verify_log(
     url: Annotated[str, typer.Option(help="The hub, such as https://hub.example.")],
     key: Annotated[str, typer.Option(help="The log's key, name+hash+base64, from a place you trust.")],
     state: Annotated[Path, typer.Option(help="Where to remember what was seen.")] = Path("log-state.json"),
+    witness: Annotated[list[str] | None, typer.Option(help="A witness's key you trust; any number.")] = None,
+    quorum: Annotated[int, typer.Option(help="How many of them must have cosigned; 0: all.")] = 0,
     once: Annotated[bool, typer.Option(help="Look once instead of for ever.")] = False,
 ) -> None:
     """Follow a hub's log: every checkpoint must continue the one before. Exit code 1 when one does not."""
@@ -317,7 +319,7 @@ def verify_log(
     from hub.commands import verify  # noqa: PLC0415
 
     try:
-        verify.follow(url, NoteKey.parse(key), state, typer.echo, once=once)
+        verify.follow(url, verify.trusted(key, witness, quorum), state, typer.echo, once=once)
     except LogMisbehaved as misbehaved:
         _fail(f"THE LOG MISBEHAVED: {misbehaved}. The proof lies in {state}.proof.json")
 

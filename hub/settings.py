@@ -72,6 +72,11 @@ class Settings(BaseSettings):
         description="How long after a posting its receipt promises it to be in the log",
     )
 
+    witnesses: str = Field(
+        default="",
+        description="witnesses that cosign the log's checkpoints: URL, space, verifier key; separated by commas",
+    )
+
     smtp_host: str | None = None
     smtp_port: int = 587
     smtp_username: str | None = None

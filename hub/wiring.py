@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hub.adapters.outbound import Policy, url_problem
 from hub.db import Database, Reading
+from hub.domain.transparency import Witness
 from hub.means import LogKeys, Means, VaultKeys
 from hub.settings import Settings
 from hub.signing import HubKey
@@ -32,6 +33,11 @@ def make_means(settings: Settings) -> Means:
 def make_policy(settings: Settings) -> Policy:
     """Which addresses the hub calls."""
     return Policy.of(settings.outbound_private)
+
+
+def make_witnesses(settings: Settings) -> tuple[Witness, ...]:
+    """Who is asked to cosign checkpoints; raises ValueError or NoteRefused for what names none."""
+    return Witness.read(settings.witnesses)
 
 
 def _log_keys(settings: Settings) -> LogKeys:
