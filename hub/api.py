@@ -42,6 +42,7 @@ from hub.resolvers.health import HealthQuery
 from hub.resolvers.nodes import NodeQuery
 from hub.resolvers.reference import ReferenceMutation, ReferenceQuery
 from hub.resolvers.registry import RegistryMutation, RegistryQuery
+from hub.resolvers.retention import RetentionMutation, RetentionQuery
 from hub.resolvers.transparency import TransparencyQuery
 from hub.resolvers.webhooks import WebhooksMutation, WebhooksQuery
 from hub.schema.scalars import SCALARS
@@ -56,10 +57,11 @@ QUERIES: tuple[type, ...] = (
     FiscalEventsQuery,
     FeedQuery,
     ReferenceQuery,
+    RetentionQuery,
     TransparencyQuery,
     WebhooksQuery,
 )
-MUTATIONS: tuple[type, ...] = (RegistryMutation, FiscalEventsMutation, ReferenceMutation, WebhooksMutation)
+MUTATIONS = (RegistryMutation, FiscalEventsMutation, ReferenceMutation, RetentionMutation, WebhooksMutation)
 SUBSCRIPTIONS: tuple[type, ...] = (FeedSubscription,)
 ERRORS_MAX = 100
 INTROSPECTIONS_MAX = 8

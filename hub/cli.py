@@ -254,21 +254,22 @@ def worker(parent: Parent = None) -> None:
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to this version: the configured one as its owner, else the embedded one."""
     settings = _settings(data_dir)
+    seal = migrations.sealing(make_means(settings))
     if settings.database_url is None:
-        asyncio.run(_migrate_embedded(settings.data_dir))
+        asyncio.run(_migrate_embedded(settings.data_dir, seal))
     else:
         owner_url = _secret(settings.database_owner_url)
         if not owner_url:
             raise CannotRun("Set HUB_DATABASE_OWNER_URL to the address of the role that owns the tables")
-        migrations.upgrade(owner_url, _secret(settings.database_url))
+        migrations.upgrade(owner_url, _secret(settings.database_url), seal=seal)
     _console().print(f"The database is at version {migrations.head()}.")
 
 
-async def _migrate_embedded(data_dir: Path) -> None:
+async def _migrate_embedded(data_dir: Path, seal: migrations.Seal) -> None:
     if instance.find(data_dir) is not None:
         raise CannotRun("A hub runs on this data folder; it migrated the database when it started")
     async with EmbeddedServers(data_dir, redis=False).running() as endpoints:
-        await asyncio.to_thread(migrations.upgrade, endpoints.owner_url, endpoints.database_url)
+        await asyncio.to_thread(migrations.upgrade, endpoints.owner_url, endpoints.database_url, seal=seal)
 
 
 @app.command()
@@ -309,6 +310,8 @@ def verify_log(
     url: Annotated[str, typer.Option(help="The hub, such as https://hub.example.")],
     key: Annotated[str, typer.Option(help="The log's key, name+hash+base64, from a place you trust.")],
     state: Annotated[Path, typer.Option(help="Where to remember what was seen.")] = Path("log-state.json"),
+    witness: Annotated[list[str] | None, typer.Option(help="A witness's key you trust; any number.")] = None,
+    quorum: Annotated[int, typer.Option(help="How many of them must have cosigned; 0: all.")] = 0,
     once: Annotated[bool, typer.Option(help="Look once instead of for ever.")] = False,
 ) -> None:
     """Follow a hub's log: every checkpoint must continue the one before. Exit code 1 when one does not."""
@@ -316,7 +319,7 @@ def verify_log(
     from hub.commands import verify  # noqa: PLC0415
 
     try:
-        verify.follow(url, NoteKey.parse(key), state, typer.echo, once=once)
+        verify.follow(url, verify.trusted(key, witness, quorum), state, typer.echo, once=once)
     except LogMisbehaved as misbehaved:
         _fail(f"THE LOG MISBEHAVED: {misbehaved}. The proof lies in {state}.proof.json")
 
@@ -351,6 +354,7 @@ def doctor(data_dir: DataDir = None) -> None:
         "HUB_MASTER_KEY": settings.master_key,
         "HUB_SIGNING_KEY": settings.signing_key,
         "HUB_LOG_KEY": settings.log_key,
+        "HUB_VAULT_KEY": settings.vault_key,
         "HUB_SMTP_HOST": settings.smtp_host,
         "HUB_PUBLIC_URL": settings.public_url,
     }

@@ -288,6 +288,10 @@ class Code(StrEnum):
     )
     PROPOSAL_DECIDED = "PROPOSAL_DECIDED", "This proposal was already approved or rejected."
 
+    # Retention
+    ERASED = "ERASED", "This was erased: nobody can read it any more; what proves it stays."
+    LEGAL_HOLD = "LEGAL_HOLD", "A legal hold keeps this from being erased."
+
     # Webhooks
     WEBHOOK_URL = (
         "WEBHOOK_URL",

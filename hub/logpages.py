@@ -15,6 +15,7 @@ from hub.means import Means
 from hub.signing import BundleRef, NoteKey, TileRefused, tile_at_path
 
 ORIGIN_ALLOWED = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
+WITNESSES_MAX = 20
 FOR_EVER = {"cache-control": "public, max-age=31536000, immutable", **ORIGIN_ALLOWED}
 FOR_A_SECOND = {"cache-control": "public, max-age=1", **ORIGIN_ALLOWED}
 TEXT = "text/plain; charset=utf-8"
@@ -33,6 +34,17 @@ class LogPages:
             note = await transparency.find_published(read)
         if note is None:
             return Response("no checkpoint yet\n", 404, media_type=TEXT)
+        return Response(note, headers=FOR_A_SECOND, media_type=TEXT)
+
+    async def cosigned(self, request: Request) -> Response:
+        """The last signed note that `witnesses` (1 to 20) have cosigned; 404 while there is none."""
+        asked = request.query_params.get("witnesses", "1")
+        if not asked.isascii() or not asked.isdecimal() or not 1 <= int(asked[:3]) <= WITNESSES_MAX:
+            return Response("witnesses is a number from 1 to 20\n", 400, media_type=TEXT)
+        async with self._db.read() as read:
+            note = await transparency.find_cosigned(read, int(asked[:3]))
+        if note is None:
+            return Response("no checkpoint has so many cosignatures yet\n", 404, media_type=TEXT)
         return Response(note, headers=FOR_A_SECOND, media_type=TEXT)
 
     async def tile(self, request: Request) -> Response:
@@ -58,6 +70,7 @@ class LogPages:
         """Their paths."""
         return [
             Route("/log/checkpoint", self.checkpoint),
+            Route("/log/checkpoint/cosigned", self.cosigned),
             Route("/log/key", self.key),
             Route("/log/tile/{rest:path}", self.tile),
         ]

@@ -18,6 +18,14 @@ class LogKeys:
     previous: HubKey | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class VaultKeys:
+    """The key that wraps the keys of sealed values, and the one before it while data keys are wrapped anew."""
+
+    current: bytes = field(repr=False)
+    previous: bytes | None = field(default=None, repr=False)
+
+
 def no_url(_: str) -> str | None:
     """What is wrong with a URL where nothing is wired that could call it."""
     return "this hub calls nobody"
@@ -31,6 +39,7 @@ class Means:
     signing_key: HubKey
     master_key: bytes = field(repr=False)
     log_keys: LogKeys | None = None
+    vault_keys: VaultKeys | None = field(default=None, repr=False)
     environments: frozenset[str] = frozenset({"LIVE", "TEST"})
     development: bool = False
     # How long after a posting its receipt promises it to be in the log.
@@ -48,6 +57,16 @@ class Means:
     def log_key_previous(self) -> HubKey | None:
         """The key that signed before, while it must vouch for the current one."""
         return None if self.log_keys is None else self.log_keys.previous
+
+    @property
+    def vault_key(self) -> bytes:
+        """The key that wraps data keys: destroyed with the last of them, what they sealed is gone."""
+        return self.master_key if self.vault_keys is None else self.vault_keys.current
+
+    @property
+    def vault_key_previous(self) -> bytes | None:
+        """The key that wrapped before, until every data key is wrapped anew."""
+        return None if self.vault_keys is None else self.vault_keys.previous
 
     @property
     def log_origin(self) -> str:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 import migrations
 from hub.db import Read
+from hub.domain import retention
+from hub.means import Means
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+# From government, owner, place and value to envelope, wrapped key and the name of the key that wraps it.
+Seal = Callable[[UUID, UUID, str, bytes], tuple[bytes, bytes, bytes]]
 
 # Alembic takes a sixth of the time in which a web process starts, and that process never migrates: what needs
 # it imports it when called.
@@ -33,11 +40,28 @@ def configuration(owner_url: str, application_url: str) -> Config:
     return config
 
 
-def upgrade(owner_url: str, application_url: str, revision: str = "head") -> None:
-    """Migrate up; blocking, as it runs before anything else does (or in a thread)."""
+def sealing(means: Means) -> Seal:
+    """How a step seals what lies in the clear: as the rooms do, under the vault's key."""
+
+    def seal(tenant_id: UUID, owner_id: UUID, place: str, clear: bytes) -> tuple[bytes, bytes, bytes]:
+        envelope, key = retention.seal_value(means, retention.Place(tenant_id, owner_id, place), clear)
+        return envelope, key.wrapped, key.wrapped_by
+
+    return seal
+
+
+def upgrade(
+    owner_url: str, application_url: str, revision: str = "head", *, seal: Seal | None = None
+) -> None:
+    """Migrate up; blocking, as it runs before anything else does (or in a thread).
+
+    ``seal`` is needed where there is something to seal; a step that needs it and has it not says so.
+    """
     from alembic import command  # noqa: PLC0415
 
-    command.upgrade(configuration(owner_url, application_url), revision)
+    made = configuration(owner_url, application_url)
+    made.attributes["seal"] = seal
+    command.upgrade(made, revision)
 
 
 def check(owner_url: str, application_url: str) -> None:

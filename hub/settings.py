@@ -59,11 +59,22 @@ class Settings(BaseSettings):
     log_key_previous: SecretStr | None = Field(
         default=None, description="the seed before it, until the log has announced the new one"
     )
+    vault_key: SecretStr | None = Field(
+        default=None, description="32 bytes, base64: wraps the keys of documents and personal values"
+    )
+    vault_key_previous: SecretStr | None = Field(
+        default=None, description="the one before it, until the worker has wrapped every key anew"
+    )
     log_promise_seconds: int = Field(
         default=60,
         ge=1,
         le=86_400,
         description="How long after a posting its receipt promises it to be in the log",
+    )
+
+    witnesses: str = Field(
+        default="",
+        description="witnesses that cosign the log's checkpoints: URL, space, verifier key; separated by commas",
     )
 
     smtp_host: str | None = None
@@ -94,7 +105,7 @@ class Settings(BaseSettings):
     def _without_slash(cls, value: str | None) -> str | None:
         return value and value.rstrip("/")
 
-    def secret_bytes(self, name: Literal["master_key", "signing_key", "log_key"]) -> bytes:
+    def secret_bytes(self, name: Literal["master_key", "signing_key", "log_key", "vault_key"]) -> bytes:
         """32 secret bytes: from the environment, else from a file in the data folder made at first use.
 
         In production a missing value is refused, as a fresh key per machine would split the hub.
@@ -113,6 +124,11 @@ class Settings(BaseSettings):
         """The seed that signed the log before ``log_key``, where one is given."""
         value = self.log_key_previous
         return None if value is None else _decode("log_key_previous", value)
+
+    def previous_vault_key(self) -> bytes | None:
+        """The key that wrapped data keys before ``vault_key``, where one is given."""
+        value = self.vault_key_previous
+        return None if value is None else _decode("vault_key_previous", value)
 
 
 def _decode(name: str, value: SecretStr) -> bytes:

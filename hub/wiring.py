@@ -8,7 +8,8 @@ from pathlib import Path
 
 from hub.adapters.outbound import Policy, url_problem
 from hub.db import Database, Reading
-from hub.means import LogKeys, Means
+from hub.domain.transparency import Witness
+from hub.means import LogKeys, Means, VaultKeys
 from hub.settings import Settings
 from hub.signing import HubKey
 from hub.wakeups import Wakeups
@@ -21,6 +22,7 @@ def make_means(settings: Settings) -> Means:
         signing_key=HubKey.from_seed(settings.secret_bytes("signing_key")),
         master_key=settings.secret_bytes("master_key"),
         log_keys=_log_keys(settings),
+        vault_keys=VaultKeys(settings.secret_bytes("vault_key"), settings.previous_vault_key()),
         log_promise=timedelta(seconds=settings.log_promise_seconds),
         environments=settings.environments,
         development=settings.mode == "development",
@@ -31,6 +33,11 @@ def make_means(settings: Settings) -> Means:
 def make_policy(settings: Settings) -> Policy:
     """Which addresses the hub calls."""
     return Policy.of(settings.outbound_private)
+
+
+def make_witnesses(settings: Settings) -> tuple[Witness, ...]:
+    """Who is asked to cosign checkpoints; raises ValueError or NoteRefused for what names none."""
+    return Witness.read(settings.witnesses)
 
 
 def _log_keys(settings: Settings) -> LogKeys:

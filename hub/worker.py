@@ -22,13 +22,14 @@ from arq.worker import Worker as ArqWorker, func
 from hub import observe
 from hub.adapters.mail import FolderMailer, SmtpMailer
 from hub.adapters.webhooks import HttpCourier
+from hub.adapters.witness import HttpWitnessDesk
 from hub.domain.jobs import Mailer
-from hub.jobs import HANDLERS, transparency, webhooks
+from hub.jobs import HANDLERS, retention, transparency, webhooks, witnesses
 from hub.jobs.doors import Handler
 from hub.jobs.runner import Pace, Runner, Tools
 from hub.settings import Settings
 from hub.wakeups import JOB_FUNCTION, JOB_QUEUE, Wakeups, arq_redis, serialize
-from hub.wiring import connect, mailbox_folder, make_means, make_policy
+from hub.wiring import connect, mailbox_folder, make_means, make_policy, make_witnesses
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -76,6 +77,7 @@ async def run(
     mailer, means = make_mailer(settings), make_means(settings)
     db, wakeups = connect(settings)
     tools = Tools(db, means, mailer, HttpCourier(make_policy(settings)))
+    asked, desk = make_witnesses(settings), HttpWitnessDesk(make_policy(settings))
     runner = Runner(_worker_name(), tools, handlers, pace)
     # Slow endpoints fill slots of their own, never those of the other jobs.
     sender_pace = dataclasses.replace(pace, concurrent_max=ENDPOINTS_MAX)
@@ -98,6 +100,10 @@ async def run(
         ),
         asyncio.create_task(
             _keep_going("follower", lambda: webhooks.follow(db, means, wakeups)), name="follower"
+        ),
+        asyncio.create_task(_keep_going("vault", lambda: retention.rewrap(db, means)), name="vault"),
+        asyncio.create_task(
+            _keep_going("witnesses", lambda: witnesses.follow(db, desk, asked)), name="witnesses"
         ),
     ]
     try:

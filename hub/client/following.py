@@ -4,12 +4,14 @@
 2. It must not be smaller than the last one, nor another tree of the same size.
 3. Fetch the entries since then; with the hashes remembered they must lead to exactly the signed root.
 4. A key that a trusted key announces among them is trusted from there on.
-5. Only then is the new state remembered.
+5. So many known witnesses as were asked for must have cosigned it.
+6. Only then is the new state remembered.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ from hub.signing import (
     open_note,
 )
 from hub.signing.announcements import is_announcement, trusted_keys
+from hub.signing.cosignatures import WitnessKey, cosigned_at
 from hub.signing.merkle import EMPTY_ROOT, leaf_hash
 
 TIMEOUT_SECONDS = 30.0
@@ -81,6 +84,27 @@ class Seen:
         draft.replace(path)
 
 
+@dataclass(frozen=True)
+class Quorum:
+    """Which witnesses are known, and how many of them must have cosigned a checkpoint."""
+
+    keys: tuple[WitnessKey, ...] = ()
+    needed: int = 0
+
+    def check(self, note: str) -> None:
+        """Raises LogMisbehaved when fewer have, each counted once; lines by others say nothing."""
+        text, _, tail = note.rpartition("\n\n")
+        signed = 0
+        for key in self.keys:
+            with contextlib.suppress(NoteRefused):
+                cosigned_at(text + "\n", tail.splitlines(), key)
+                signed += 1
+        if signed < self.needed:
+            raise LogMisbehaved(
+                f"{signed} known witnesses have cosigned it, {self.needed} are asked for", note
+            )
+
+
 @dataclass
 class Follower:
     """Follows the log at one address."""
@@ -88,10 +112,12 @@ class Follower:
     http: httpx.Client
     url: str
     seen: Seen
+    quorum: Quorum = field(default_factory=Quorum)
 
     def step(self) -> int:
         """Check what the log publishes now; how many leaves are new. Raises LogMisbehaved, or httpx's errors."""
-        note = self._get("checkpoint").decode()
+        needed = self.quorum.needed
+        note = self._get(f"checkpoint/cosigned?witnesses={needed}" if needed else "checkpoint").decode()
         entries: list[bytes] = []
         try:
             checkpoint = self._opened(note)
@@ -115,6 +141,7 @@ class Follower:
             open_note(note, keys)
         except NoteRefused as refused:
             raise LogMisbehaved(f"no trusted key signed the checkpoint: {refused}", note) from refused
+        self.quorum.check(note)
         self.seen = Seen(keys, note, growth.edge)
         return len(entries)
 

@@ -99,7 +99,7 @@ async def run(
             reporter.step("starting PostgreSQL and Redis")
             async with _servers(order, told) as addresses:
                 reporter.step("migrating the database")
-                await _or_told(_migrate(addresses), told)
+                await _or_told(_migrate(addresses, open_database), told)
                 children = _children(order, addresses, listener)
                 async with _running(children):
                     reporter.step("starting the web process and the worker")
@@ -178,13 +178,16 @@ async def _servers(order: Order, told: asyncio.Event) -> AsyncIterator[Addresses
         await servers.stop()
 
 
-async def _migrate(addresses: Addresses) -> None:
+async def _migrate(
+    addresses: Addresses, open_database: Callable[[Addresses], tuple[Database, Means]]
+) -> None:
     """Bring the database to this code's version; without the owner's address, only look."""
-    if addresses.owner_url:
-        await asyncio.to_thread(migrate.upgrade, addresses.owner_url, addresses.database_url)
-        return
-    db = Database.connect(addresses.database_url, pool_size=1)
+    db, means = open_database(addresses)
     try:
+        if addresses.owner_url:
+            seal = migrate.sealing(means)
+            await asyncio.to_thread(migrate.upgrade, addresses.owner_url, addresses.database_url, seal=seal)
+            return
         async with db.read() as read:
             found = await migrate.revision(read)
     finally:

@@ -11,11 +11,12 @@ from typing import TypeVar
 import httpx
 
 from hub.client.evidence import Trust, check
-from hub.client.following import Follower, LogMisbehaved, Seen
+from hub.client.following import Follower, LogMisbehaved, Quorum, Seen
 from hub.db import Database
 from hub.domain.transparency import Audit
 from hub.jobs.transparency import SOURCES
 from hub.signing import NoteKey, PublicKey, public_key
+from hub.signing.cosignatures import WitnessKey
 
 PAUSE_SECONDS = 5.0
 STATEMENT_TIMEOUT_MS = 600_000
@@ -55,10 +56,18 @@ async def audit(
     return count
 
 
-def follow(url: str, key: NoteKey, state: Path, say: Say, *, once: bool) -> None:
+def trusted(key: str, witnesses: list[str] | None, quorum: int) -> tuple[NoteKey, Quorum]:
+    """The log's key and the witnesses asked for, all of them where ``quorum`` is 0; raises NoteRefused, ValueError."""
+    known = tuple(WitnessKey.parse(each) for each in witnesses or ())
+    if not 0 <= quorum <= len({each.public.raw for each in known}):
+        raise ValueError("a quorum is at most the number of witnesses given")
+    return NoteKey.parse(key), Quorum(known, quorum or len(known))
+
+
+def follow(url: str, trust: tuple[NoteKey, Quorum], state: Path, say: Say, *, once: bool) -> None:
     """Follow the log at this address, for ever or once; raises LogMisbehaved, after writing the proof beside the state."""
     with httpx.Client(follow_redirects=False) as http:
-        follower = Follower(http, url, Seen.load(state, key))
+        follower = Follower(http, url, Seen.load(state, trust[0]), trust[1])
         while True:
             try:
                 new = follower.step()

@@ -32,13 +32,13 @@ LOOKED_AT_MAX = 20_000
 SHORT = 1_000
 BEGINNING = -1
 
-# Decisions on proposals are read where the proposals are kept.
+# Decisions on proposals are read where the proposals are kept, erasures and holds where operators keep them.
 FAMILIES = transparency.together(
     fiscal_events.FEED,
     registry.FEED,
     reference.FEED,
     transparency.FEED,
-    untold={LeafKind.DECISION},
+    untold={LeafKind.DECISION, LeafKind.RETENTION},
 )
 FED = frozenset(kind for family in FAMILIES for kind in family.kinds)
 STATUSES = frozenset(kind for family in FAMILIES if family.is_status for kind in family.kinds)

@@ -5,7 +5,17 @@ from hub.domain.fiscal_events import tables as fiscal_events
 from hub.domain.jobs import tables as jobs
 from hub.domain.reference import tables as reference
 from hub.domain.registry import tables as registry
+from hub.domain.retention import tables as retention
 from hub.domain.transparency import tables as transparency
 from hub.domain.webhooks import tables as webhooks
 
-__all__ = ["fiscal_events", "jobs", "metadata", "reference", "registry", "transparency", "webhooks"]
+__all__ = [
+    "fiscal_events",
+    "jobs",
+    "metadata",
+    "reference",
+    "registry",
+    "retention",
+    "transparency",
+    "webhooks",
+]

@@ -186,12 +186,16 @@ class FiscalEventsQuery:
     ) -> BytesToSign:
         return BytesToSign.of(await _bytes_to_sign(info, subject, statement))
 
-    @strawberry.field(description="The bytes of a document attached to a posting the caller may see.")
+    @strawberry.field(
+        description="The bytes of a document attached to a posting the caller may see. ERASED: nobody can read it."
+    )
     async def document_bytes(self, info: Info, posting: strawberry.ID, sha256: str) -> Bytes | None:
         prefix, value = posting_id(posting, Code.NOT_FOUND, "posting")
         kind = Kind.EVENT if prefix == "evt" else Kind.MESSAGE
         async with info.context.db.read() as read:
-            found = await fiscal_events.find_bytes(read, info.context.caller, kind, value, sha256)
+            found = await fiscal_events.find_bytes(
+                read, info.context.means, info.context.caller, kind, value, sha256
+            )
         return Bytes(found) if found is not None else None
 
 
@@ -289,6 +293,7 @@ class FiscalEventsMutation:
         async with info.context.db.transaction() as tx:
             document = await fiscal_events.upload(
                 tx,
+                info.context.means,
                 info.context.caller,
                 sha256=input.sha256,
                 media_type=input.media_type,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import strawberry
 
+from hub.context import Info
 from hub.domain.fiscal_events import PostingProof
-from hub.domain.transparency import LeafKind, LogCheckpoint as CheckpointValue, entry_of
+from hub.domain.transparency import LeafKind, LogCheckpoint as CheckpointValue, entry_of, list_cosignatures
 from hub.schema.scalars import BigInt, Bytes, Instant
 
 # The class itself becomes the GraphQL enum, so annotations name the domain's type.
@@ -18,6 +19,13 @@ class LogCheckpoint:
     root: Bytes = strawberry.field(description="The root over them, 32 bytes.")
     note: str = strawberry.field(description="The signed note; its text never changes.")
     signed_at: Instant
+
+    @strawberry.field(
+        description="Witnesses' lines under the note (C2SP tlog-cosignature); more may come later."
+    )
+    async def cosignatures(self, info: Info) -> list[str]:
+        async with info.context.db.read() as read:
+            return await list_cosignatures(read, int(self.size))
 
     @classmethod
     def of(cls, value: CheckpointValue) -> LogCheckpoint:

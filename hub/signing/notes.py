@@ -125,7 +125,7 @@ def open_note(note: str, keys: Sequence[NoteKey]) -> tuple[str, tuple[NoteKey, .
         raise NoteRefused.of("NOTE_SHAPE", "not the lines, an empty one, and signature lines")
     signed = []
     for line in lines:
-        name, raw = _signature_line(line)
+        name, raw = signature_line(line)
         for key in keys:
             if key.name == name and raw[:_KEY_HASH_BYTES] == key.hash:
                 _verify(key, text, raw[_KEY_HASH_BYTES:])
@@ -135,7 +135,8 @@ def open_note(note: str, keys: Sequence[NoteKey]) -> tuple[str, tuple[NoteKey, .
     return text, tuple(signed)
 
 
-def _signature_line(line: str) -> tuple[str, bytes]:
+def signature_line(line: str) -> tuple[str, bytes]:
+    """The name and the bytes, key's hash first, of a signature line; raises NoteRefused NOTE_SHAPE."""
     name, space, encoded = line.removeprefix(_LINE).partition(" ")
     try:
         raw = base64_of(encoded)

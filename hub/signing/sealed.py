@@ -32,7 +32,7 @@ def seal_bytes(master_key: bytes, purpose: str, clear: bytes, *, owner: bytes) -
     data_key = os.urandom(KEY_BYTES)
     about = _about(purpose, owner)
     wrapped = _encrypt(_wrapping_key(master_key), data_key, about)
-    return VERSION + _key_name(master_key) + wrapped + _encrypt(data_key, clear, about)
+    return VERSION + key_name(master_key) + wrapped + _encrypt(data_key, clear, about)
 
 
 def open_bytes(master_key: bytes, purpose: str, sealed: bytes, *, owner: bytes) -> bytes:
@@ -45,12 +45,17 @@ def reseal(old_key: bytes, new_key: bytes, purpose: str, sealed: bytes, *, owner
     """The same envelope under another master key: the data key is wrapped anew, the ciphertext stays."""
     data_key, body = _unwrap(old_key, purpose, sealed, owner)
     wrapped = _encrypt(_wrapping_key(new_key), data_key, _about(purpose, owner))
-    return VERSION + _key_name(new_key) + wrapped + body
+    return VERSION + key_name(new_key) + wrapped + body
+
+
+def key_name(master_key: bytes) -> bytes:
+    """Eight bytes that name a master key in the envelopes it wraps, and tell nothing about it."""
+    return hmac.digest(master_key, b"fiscal-hub/sealed/key-name", hashlib.sha256)[:KEY_NAME_BYTES]
 
 
 def is_sealed_under(master_key: bytes, sealed: bytes) -> bool:
     """Whether this master key wraps the envelope's data key; tells what a rotation has still to do."""
-    return sealed[:_HEAD_BYTES] == VERSION + _key_name(master_key)
+    return sealed[:_HEAD_BYTES] == VERSION + key_name(master_key)
 
 
 def _unwrap(master_key: bytes, purpose: str, sealed: bytes, owner: bytes) -> tuple[bytes, bytes]:
@@ -79,7 +84,3 @@ def _about(purpose: str, owner: bytes) -> bytes:
 
 def _wrapping_key(master_key: bytes) -> bytes:
     return hmac.digest(master_key, b"fiscal-hub/sealed/wrapping-key", hashlib.sha256)
-
-
-def _key_name(master_key: bytes) -> bytes:
-    return hmac.digest(master_key, b"fiscal-hub/sealed/key-name", hashlib.sha256)[:KEY_NAME_BYTES]

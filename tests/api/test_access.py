@@ -357,6 +357,17 @@ async def _endpoints(world: World, actor: Actor) -> None:
     assert await _codes(actor, unknown) <= {"NOT_FOUND"}
 
 
+@case("erasures", "legalHolds")
+async def _erased(_: World, actor: Actor) -> None:
+    """What was erased and what is held is told to the government's operators."""
+    for name in ("erasures", "legalHolds"):
+        listed = f'{{ {name}(government: "pb") {{ edges {{ node {{ id }} }} }} }}'
+        if actor.operates == "pb":
+            assert (await actor.client.run(listed))[name] == {"edges": []}
+        else:
+            assert await _codes(actor, listed) & {*REFUSED, "ROLE_NOT_ALLOWED"}
+
+
 def _ancestors(actor: Actor, start: Posted) -> dict[str, int]:
     found, depth, at = {start.id: 0}, 0, start.parent
     while at is not None and actor.sees(at):

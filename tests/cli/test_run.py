@@ -200,6 +200,7 @@ def test_production_has_no_demonstration(folder: Path) -> None:
         "HUB_MASTER_KEY": secret,
         "HUB_SIGNING_KEY": secret,
         "HUB_LOG_KEY": secret,
+        "HUB_VAULT_KEY": secret,
         "HUB_SMTP_HOST": "localhost",
         "HUB_PUBLIC_URL": "https://hub.example",
     }

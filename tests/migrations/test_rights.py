@@ -18,6 +18,7 @@ STATE = {
     "agency",
     "api_key",
     "code_allowance",
+    "data_key",
     "inbox_entry",
     "job",
     "line_balance",

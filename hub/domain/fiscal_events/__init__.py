@@ -3,6 +3,7 @@
 from hub.domain.fiscal_events.aggregates import totals
 from hub.domain.fiscal_events.chains import lineage
 from hub.domain.fiscal_events.documents import find_bytes, upload
+from hub.domain.fiscal_events.erasing import RequestErasure, hold, request_erasure
 from hub.domain.fiscal_events.evidence import evidence, file_name as evidence_file_name
 from hub.domain.fiscal_events.feed import FEED, AddedSignature, ReadMark
 from hub.domain.fiscal_events.grouping import PostGroups
@@ -47,6 +48,7 @@ __all__ = [
     "PostGroups",
     "PostingProof",
     "ReadMark",
+    "RequestErasure",
     "add_signature",
     "attachments_of",
     "batch_bytes_to_sign",
@@ -57,6 +59,7 @@ __all__ = [
     "evidence_file_name",
     "find_bytes",
     "find_posting",
+    "hold",
     "holds_personal",
     "lineage",
     "lines_of",
@@ -74,6 +77,7 @@ __all__ = [
     "read_messages",
     "receipts_of",
     "receivers_of",
+    "request_erasure",
     "reversal_content",
     "reversals_of",
     "reverse",

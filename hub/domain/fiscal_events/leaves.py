@@ -58,6 +58,13 @@ POSTINGS = FactSource(
             JOIN posting_receiver r ON r.tenant_id = p.tenant_id AND r.posting_id = p.id
             WHERE p.kind = 'MESSAGE' AND NOT EXISTS (SELECT FROM inbox_entry i WHERE i.tenant_id = p.tenant_id
                 AND i.system_id = r.system_id AND i.posting_id = p.id)
+        UNION ALL
+        SELECT p.id, p.kind, 'a document has lost its key, and no fact says that it was erased' FROM posting p
+            JOIN posting_attachment a ON a.tenant_id = p.tenant_id AND a.posting_id = p.id AND a.sha256 IS NOT NULL
+            WHERE NOT EXISTS (SELECT FROM data_key k WHERE k.tenant_id = p.tenant_id
+                AND k.owner_id = p.sender_id AND k.place = encode(a.sha256, 'hex'))
+            AND NOT EXISTS (SELECT FROM retention_fact e WHERE e.tenant_id = p.tenant_id
+                AND e.owner_id = p.sender_id AND e.place = encode(a.sha256, 'hex') AND e.change = 'ERASED')
     """,
     # The content's digest stands for its bytes, which may be erased one day; `verify database` compares the two.
     sql=f"""

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, and_, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.db import Read, Transaction
+from hub.domain import retention
 from hub.domain.fiscal_events import tables
 from hub.domain.fiscal_events.model import (
     Balance,
@@ -360,7 +361,7 @@ async def pending_ancestors(
 async def find_documents(
     read: Read, tenant_id: uuid.UUID, system_id: uuid.UUID, digests: Collection[bytes]
 ) -> dict[bytes, tuple[str, int]]:
-    """Media type and size of the documents this system has uploaded, by digest."""
+    """Media type and size of the documents this system has uploaded, by digest; erased ones are not there."""
     if not digests:
         return {}
     t = tables.document
@@ -369,7 +370,9 @@ async def find_documents(
             t.c.tenant_id == tenant_id, t.c.system_id == system_id, t.c.sha256.in_(digests)
         )
     )
-    return {row.sha256: (row.media_type, row.size_bytes) for row in rows}
+    found = {row.sha256: (row.media_type, row.size_bytes) for row in rows}
+    keys = await retention.find_keys(read, tenant_id, [system_id], [each.hex() for each in found])
+    return {sha256: each for sha256, each in found.items() if (system_id, sha256.hex()) in keys}
 
 
 async def insert_rows(tx: Transaction, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -299,8 +299,9 @@ document = sa.Table(
     sa.Column("bytes", BYTEA, nullable=False),
     sa.Column("uploaded_at", INSTANT, nullable=False),
     sa.ForeignKeyConstraint(["tenant_id", "system_id"], ["system.tenant_id", "system.id"]),
-    sa.CheckConstraint("sha256 = sha256(bytes)", name="digest"),
-    sa.CheckConstraint("size_bytes = octet_length(bytes) AND size_bytes <= 10485760", name="size"),
+    # An envelope (hub/domain/retention): its digest is not the document's, and it is larger.
+    sa.CheckConstraint("get_byte(bytes, 0) = 1", name="sealed"),
+    sa.CheckConstraint("size_bytes BETWEEN 1 AND 10485760 AND octet_length(bytes) > size_bytes", name="size"),
 )
 
 posting_signature = sa.Table(

@@ -59,6 +59,7 @@ from hub.domain.registry.commands import (
     UpdateTenant,
 )
 from hub.domain.registry.demo import DEMO_TENANT, Demo, create_demo
+from hub.domain.registry.history import actor_of
 from hub.domain.registry.idempotency import once
 from hub.domain.registry.identity import CallerKind, Identity, identify
 from hub.domain.registry.leaves import HISTORY, LEAVES, key_lines
@@ -172,6 +173,7 @@ __all__ = [
     "acting_system",
     "activate_api_key",
     "activate_signing_key",
+    "actor_of",
     "add_operator",
     "add_signing_key",
     "approve_agency",

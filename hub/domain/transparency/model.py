@@ -24,6 +24,7 @@ class LeafKind(StrEnum):
     KEY = "KEY"
     REFERENCE = "REFERENCE"
     DECISION = "DECISION"
+    RETENTION = "RETENTION"
     LOG_KEY = "LOG_KEY"
 
 

@@ -161,6 +161,15 @@ async def cosigned_size(read: Read, witness: str) -> int:
     return size
 
 
+async def last_cosigned(read: Read, witnesses: int) -> int | None:
+    """The size of the last checkpoint that so many witnesses have signed; their names are told apart."""
+    rows = await read.fetch(
+        "SELECT size FROM log_cosignature GROUP BY size HAVING count(*) >= $1 ORDER BY size DESC LIMIT 1",
+        witnesses,
+    )
+    return rows[0][0] if rows else None
+
+
 async def find_leaf(read: Read, fact_id: uuid.UUID) -> Leaf | None:
     """The leaf of this fact."""
     return (await list_leaves_of(read, [fact_id])).get(fact_id)

@@ -1,0 +1,65 @@
+"""Retention: what is sealed under keys of its own, who had a key destroyed, what is held; this is the room's front door."""
+
+from hub.domain.retention.keys import (
+    DataKey,
+    Place,
+    destroy,
+    erased,
+    find_key,
+    find_keys,
+    keep_keys,
+    list_stale,
+    open_value,
+    rewrap,
+    seal_value,
+)
+from hub.domain.retention.leaves import LEAVES
+from hub.domain.retention.model import (
+    Change,
+    Erased,
+    Erasure,
+    ErasureState,
+    Hold,
+    Subject,
+    require_text,
+)
+from hub.domain.retention.service import (
+    decide,
+    find_request,
+    list_erasures,
+    list_holds,
+    place_hold,
+    release_hold,
+    request,
+    require_free,
+)
+
+__all__ = [
+    "LEAVES",
+    "Change",
+    "DataKey",
+    "Erased",
+    "Erasure",
+    "ErasureState",
+    "Hold",
+    "Place",
+    "Subject",
+    "decide",
+    "destroy",
+    "erased",
+    "find_key",
+    "find_keys",
+    "find_request",
+    "keep_keys",
+    "list_erasures",
+    "list_holds",
+    "list_stale",
+    "open_value",
+    "place_hold",
+    "release_hold",
+    "request",
+    "require_free",
+    "require_text",
+    "rewrap",
+    "seal_value",
+]
