@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx
 import typer
@@ -25,6 +25,7 @@ from hub import migrate as migrations, observe, sample
 from hub.client import Hub, HubRefused, Signer
 from hub.commands import demo, doctor as doctors, instance
 from hub.commands.children import end_with_parent
+from hub.commands.options import DataDir, Parent, fail, revealed
 from hub.commands.run import Addresses, CannotRun, Order, run as run_hub
 from hub.commands.screen import Screen
 from hub.db import Database, Transaction
@@ -55,12 +56,6 @@ app.add_typer(operators, name="operator")
 verifying = typer.Typer(no_args_is_help=True, help="Check the log, and the database against it.")
 app.add_typer(verifying, name="verify")
 
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where everything lies; default: HUB_DATA_DIR or .hub")
-]
-
-Parent = Annotated[int | None, typer.Option(hidden=True, help="End when this process does.")]
-
 
 def main() -> None:
     """The console script: expected trouble is a sentence and an exit code, never a traceback."""
@@ -70,24 +65,15 @@ def main() -> None:
         wrong = "; ".join(
             f"HUB_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)
         )
-        _fail(f"The settings are not well: {wrong}")
+        fail(f"The settings are not well: {wrong}")
     except Refusal as refused:
-        _fail("; ".join(f"{problem.code.value}: {problem.message}" for problem in refused.problems))
+        fail("; ".join(f"{problem.code.value}: {problem.message}" for problem in refused.problems))
     except (EmbeddedError, CannotRun, demo.ChartRefused, TimeoutError, ValueError) as error:
-        _fail(str(error))
+        fail(str(error))
     except HubRefused as refused:
-        _fail(f"The hub refused: {refused}")
+        fail(f"The hub refused: {refused}")
     except httpx.HTTPError as error:
-        _fail(f"The hub cannot be reached: {type(error).__name__}")
-
-
-def _fail(text: str, code: int = 1) -> NoReturn:
-    Console(stderr=True).print(text, style="red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(code)
-
-
-def _console() -> Console:
-    return Console()
+        fail(f"The hub cannot be reached: {type(error).__name__}")
 
 
 def _settings(data_dir: Path | None = None, **changes: object) -> Settings:
@@ -95,10 +81,6 @@ def _settings(data_dir: Path | None = None, **changes: object) -> Settings:
     settings = Settings()
     folder = (data_dir or settings.data_dir).absolute()
     return settings.model_copy(update={"data_dir": folder, **changes})
-
-
-def _secret(value: SecretStr | None) -> str:
-    return value.get_secret_value() if value is not None else ""
 
 
 @app.command()
@@ -124,9 +106,9 @@ def run(
         data_dir=settings.data_dir,
         host=settings.host,
         port=settings.port if port is None else port,
-        database_url=_secret(settings.database_url),
-        owner_url=_secret(settings.database_owner_url),
-        redis_url=_secret(settings.redis_url),
+        database_url=revealed(settings.database_url),
+        owner_url=revealed(settings.database_owner_url),
+        redis_url=revealed(settings.redis_url),
         demo=development,
         sample=(sample_file or sample.sample_path()) if development and sample_wanted else None,
         port_is_fixed=port is not None,
@@ -137,11 +119,11 @@ def run(
         return _open(settings, addresses.database_url, addresses.redis_url)
 
     try:
-        asyncio.run(run_hub(order, Screen(_console()), open_database))
+        asyncio.run(run_hub(order, Screen(Console()), open_database))
     except instance.AlreadyRunning as running:
         found = running.instance
         where = f" at {found.url}/graphql" if found is not None and found.url else ""
-        _fail(f"A hub runs on {settings.data_dir} already{where}. `fiscal-hub stop` ends it.")
+        fail(f"A hub runs on {settings.data_dir} already{where}. `fiscal-hub stop` ends it.")
 
 
 def _open(settings: Settings, database_url: str, redis_url: str) -> tuple[Database, Means]:
@@ -172,14 +154,14 @@ def _run_detached(data_dir: Path) -> None:
             return
         time.sleep(0.2)
     sys.stdout.write((logs / "run.log").read_text())
-    _fail("The hub did not start.")
+    fail("The hub did not start.")
 
 
 @app.command()
 def stop(data_dir: DataDir = None) -> None:
     """End the hub that runs on this data folder, from any terminal."""
     found = instance.stop(_settings(data_dir).data_dir)
-    _console().print("No hub runs here." if found is None else "The hub has stopped.")
+    Console().print("No hub runs here." if found is None else "The hub has stopped.")
 
 
 class Server(uvicorn.Server):
@@ -258,11 +240,11 @@ def migrate(data_dir: DataDir = None) -> None:
     if settings.database_url is None:
         asyncio.run(_migrate_embedded(settings.data_dir, seal))
     else:
-        owner_url = _secret(settings.database_owner_url)
+        owner_url = revealed(settings.database_owner_url)
         if not owner_url:
             raise CannotRun("Set HUB_DATABASE_OWNER_URL to the address of the role that owns the tables")
-        migrations.upgrade(owner_url, _secret(settings.database_url), seal=seal)
-    _console().print(f"The database is at version {migrations.head()}.")
+        migrations.upgrade(owner_url, revealed(settings.database_url), seal=seal)
+    Console().print(f"The database is at version {migrations.head()}.")
 
 
 async def _migrate_embedded(data_dir: Path, seal: migrations.Seal) -> None:
@@ -321,7 +303,7 @@ def verify_log(
     try:
         verify.follow(url, verify.trusted(key, witness, quorum), state, typer.echo, once=once)
     except LogMisbehaved as misbehaved:
-        _fail(f"THE LOG MISBEHAVED: {misbehaved}. The proof lies in {state}.proof.json")
+        fail(f"THE LOG MISBEHAVED: {misbehaved}. The proof lies in {state}.proof.json")
 
 
 @verifying.command("evidence")
@@ -340,7 +322,7 @@ def verify_evidence(
     try:
         trust = verify.trust(hub_key, log_key, system_key or [])
     except ValueError as wrong:
-        _fail(str(wrong), code=2)
+        fail(str(wrong), code=2)
     if not verify.evidence(file, trust, typer.echo, as_json=as_json):
         sys.exit(1)
 
@@ -360,13 +342,13 @@ def doctor(data_dir: DataDir = None) -> None:
     }
     findings = doctors.examine(
         settings.data_dir,
-        database_url=_secret(settings.database_url),
-        owner_url=_secret(settings.database_owner_url),
-        redis_url=_secret(settings.redis_url),
+        database_url=revealed(settings.database_url),
+        owner_url=revealed(settings.database_owner_url),
+        redis_url=revealed(settings.redis_url),
         production=production,
         missing=[name for name, value in needed.items() if production and value is None],
     )
-    console = _console()
+    console = Console()
     for finding in findings:
         mark, style = ("ok", "green") if finding.is_ok else ("WRONG", "bold red")
         console.print(
@@ -409,7 +391,7 @@ def _on_database(data_dir: Path | None, act: Callable[[str], Awaitable[T]]) -> T
         async with EmbeddedServers(settings.data_dir, redis=False).running() as endpoints:
             return await act(endpoints.database_url)
 
-    configured = _secret(settings.database_url)
+    configured = revealed(settings.database_url)
     return asyncio.run(act_configured(configured) if configured else act_embedded())
 
 
@@ -433,14 +415,14 @@ def create_tenant(
         fiscal_year_start=fiscal_year_start,
     )
     made = _in_transaction(data_dir, lambda tx: registry.create_tenant(tx, CALLER, command))
-    _console().print(f"Created {made.name} ({made.code}).", markup=False, highlight=False)
+    Console().print(f"Created {made.name} ({made.code}).", markup=False, highlight=False)
 
 
 @operators.command("add")
 def add_operator(government: str, email: str, data_dir: DataDir = None) -> None:
     """Make the person of this e-mail address an operator of a government; signs in by one-time code."""
     _in_transaction(data_dir, lambda tx: registry.add_operator(tx, CALLER, government, email))
-    _console().print(f"{email} keeps the registries of {government}.", markup=False, highlight=False)
+    Console().print(f"{email} keeps the registries of {government}.", markup=False, highlight=False)
 
 
 @app.command("import-chart")
@@ -452,7 +434,7 @@ def import_chart(
     """Bring the heads of account of a budget file into a government's chart, as they are published."""
     rows = sample.chart(sample.read_rows(file or sample.sample_path()))
     report = _in_transaction(data_dir, lambda tx: demo.save_chart(tx, government, rows))
-    _console().print(
+    Console().print(
         f"{report.rows} heads: {report.created} new, {report.changed} changed, {report.unchanged} as before."
     )
 
@@ -472,7 +454,7 @@ def import_sample(
     """Post budget figures as signed events through a hub's API; the government needs their chart (import-chart)."""
     signer = Signer(provider, signing_key_id, SigningKey(base64.b64decode(signing_seed)))
     found, skipped = sample.figures(sample.read_rows(file or sample.sample_path()))
-    screen = Screen(_console())
+    screen = Screen(Console())
     screen.begin_import(len(found))
     with Hub(url, provider_key) as hub:
         result = sample.import_figures(hub, signer, government, found, progress=screen.advance_import)
