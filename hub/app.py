@@ -28,7 +28,7 @@ from hub.adapters.mail.mailbox import mailbox_routes
 from hub.api import Api, Authenticate, Rated, build_schema
 from hub.arrivals import Arrivals
 from hub.db import Database
-from hub.domain import jobs
+from hub.domain import jobs, transparency
 from hub.domain.fiscal_events import PostGroups
 from hub.edge import Endpoint, Manners
 from hub.limits import Limits
@@ -191,6 +191,7 @@ class Health:
                 counted = {}
                 for entry in await jobs.counts(read):
                     counted[entry.state] = counted.get(entry.state, 0) + entry.count
+                self._metrics.logged(*await transparency.lag(read))
         except Exception as fault:  # a scrape must not fail because the database does
             log.warning("metrics_incomplete", exc_info=fault)
         self._metrics.measured(pool=_pool(self._db), jobs=counted, redis=not self._rates.degraded)

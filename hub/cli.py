@@ -296,14 +296,19 @@ def verify_log(
     quorum: Annotated[int, typer.Option(help="How many of them must have cosigned; 0: all.")] = 0,
     once: Annotated[bool, typer.Option(help="Look once instead of for ever.")] = False,
 ) -> None:
-    """Follow a hub's log: every checkpoint must continue the one before. Exit code 1 when one does not."""
-    from hub.client.following import LogMisbehaved  # noqa: PLC0415
+    """Follow a hub's log: every checkpoint must continue the one before. Exit code 1 when one does not.
+
+    Exit code 3, with --once: too few of the witnesses have cosigned it so far.
+    """
+    from hub.client.following import LogMisbehaved, NotCosigned  # noqa: PLC0415
     from hub.commands import verify  # noqa: PLC0415
 
     try:
         verify.follow(url, verify.trusted(key, witness, quorum), state, typer.echo, once=once)
     except LogMisbehaved as misbehaved:
         fail(f"THE LOG MISBEHAVED: {misbehaved}. The proof lies in {state}.proof.json")
+    except NotCosigned as waits:
+        fail(f"The log cannot be judged yet: {waits}", code=3)
 
 
 @verifying.command("evidence")

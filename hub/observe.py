@@ -268,6 +268,12 @@ class Metrics:
             "hub_database_connections", "Connections of the pool.", ["state"], registry=self.registry
         )
         self._jobs = Gauge("hub_jobs", "Jobs by state.", ["state"], registry=self.registry)
+        self._log_waiting = Gauge(
+            "hub_log_waiting", "Facts that wait for their number in the log.", registry=self.registry
+        )
+        self._log_lag = Gauge(
+            "hub_log_lag_seconds", "How long the first of them has waited.", registry=self.registry
+        )
         self._redis = Gauge("hub_redis_up", "1 while Redis answers.", registry=self.registry)
         self._group_sizes = Histogram(
             "hub_post_group_size",
@@ -323,6 +329,11 @@ class Metrics:
         for state, count in (jobs or {}).items():
             self._jobs.labels(state).set(count)
         self._redis.set(1 if redis else 0)
+
+    def logged(self, waiting: int, seconds: float) -> None:
+        """Take over how far the log is behind."""
+        self._log_waiting.set(waiting)
+        self._log_lag.set(seconds)
 
     def grouped(self, size: int, seconds: float) -> None:
         """Count one group of single posts."""

@@ -48,6 +48,10 @@ class LogMisbehaved(Exception):
         self.evidence = evidence
 
 
+class NotCosigned(Exception):
+    """Too few known witnesses have cosigned what the log publishes: nothing is wrong yet, and nothing is remembered."""
+
+
 @dataclass
 class Seen:
     """What a follower remembers: the trusted keys, the last checkpoint it checked, and the tree's edge there."""
@@ -92,7 +96,7 @@ class Quorum:
     needed: int = 0
 
     def check(self, note: str) -> None:
-        """Raises LogMisbehaved when fewer have, each counted once; lines by others say nothing."""
+        """Raises NotCosigned when fewer have, each counted once; lines by others say nothing."""
         text, _, tail = note.rpartition("\n\n")
         signed = 0
         for key in self.keys:
@@ -100,9 +104,7 @@ class Quorum:
                 cosigned_at(text + "\n", tail.splitlines(), key)
                 signed += 1
         if signed < self.needed:
-            raise LogMisbehaved(
-                f"{signed} known witnesses have cosigned it, {self.needed} are asked for", note
-            )
+            raise NotCosigned(f"{signed} known witnesses have cosigned it, {self.needed} are asked for")
 
 
 @dataclass
@@ -115,9 +117,11 @@ class Follower:
     quorum: Quorum = field(default_factory=Quorum)
 
     def step(self) -> int:
-        """Check what the log publishes now; how many leaves are new. Raises LogMisbehaved, or httpx's errors."""
-        needed = self.quorum.needed
-        note = self._get(f"checkpoint/cosigned?witnesses={needed}" if needed else "checkpoint").decode()
+        """Check what the log publishes now; how many leaves are new.
+
+        Raises LogMisbehaved; NotCosigned while the witnesses have not been there; or httpx's errors.
+        """
+        note = self._published()
         entries: list[bytes] = []
         try:
             checkpoint = self._opened(note)
@@ -144,6 +148,15 @@ class Follower:
         self.quorum.check(note)
         self.seen = Seen(keys, note, growth.edge)
         return len(entries)
+
+    def _published(self) -> str:
+        needed = self.quorum.needed
+        try:
+            return self._get(f"checkpoint/cosigned?witnesses={needed}" if needed else "checkpoint").decode()
+        except httpx.HTTPStatusError as answered:
+            if needed and answered.response.status_code == httpx.codes.NOT_FOUND:
+                raise NotCosigned(f"no checkpoint has {needed} cosignatures yet") from answered
+            raise
 
     def _opened(self, note: str) -> Checkpoint:
         text, _ = open_note(note, self.seen.keys)

@@ -13,9 +13,11 @@ from sqlalchemy.engine import make_url
 from hub import migrate
 from hub.commands import instance
 from hub.db import Database
+from hub.domain import transparency
 from hub.embedded import Finding, diagnose
 
 PYTHON_MIN = (3, 11)
+LOG_LAG_SECONDS_MAX = 60.0
 
 
 def examine(
@@ -62,6 +64,7 @@ async def _database(database_url: str, owner_url: str) -> list[Finding]:
         try:
             async with db.read() as read:
                 found = await migrate.revision(read)
+                waiting, seconds = await transparency.lag(read) if found == migrate.head() else (0, 0.0)
         finally:
             await db.close()
     except (OSError, sqlalchemy.exc.SQLAlchemyError, TimeoutError):
@@ -70,8 +73,16 @@ async def _database(database_url: str, owner_url: str) -> list[Finding]:
         mend = "Run `fiscal-hub migrate` with HUB_DATABASE_OWNER_URL set to the owner role's address"
         findings.append(Finding("migrations", False, f"at {found or 'none'}, needed {migrate.head()}", mend))
     else:
-        findings.append(Finding("migrations", True, f"at {found}"))
+        findings += [Finding("migrations", True, f"at {found}"), log_finding(waiting, seconds)]
     if owner_url and make_url(owner_url).username == make_url(database_url).username:
         mend = "Create a second role (README.md has the SQL): the hub's own must not be able to change facts"
         findings.append(Finding("database roles", False, "owner and application are the same role", mend))
     return findings
+
+
+def log_finding(waiting: int, seconds: float) -> Finding:
+    """Whether facts get their numbers in the log; receipts promise it."""
+    if seconds <= LOG_LAG_SECONDS_MAX:
+        return Finding("log", True, f"{waiting} facts wait for their number")
+    mend = "Start `fiscal-hub worker` or `fiscal-hub sequence`; their log says why the sequencer stands still"
+    return Finding("log", False, f"{waiting} facts wait for their number, the first {seconds:.0f} s", mend)

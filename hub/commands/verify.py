@@ -11,7 +11,7 @@ from typing import TypeVar
 import httpx
 
 from hub.client.evidence import Trust, check
-from hub.client.following import Follower, LogMisbehaved, Quorum, Seen
+from hub.client.following import Follower, LogMisbehaved, NotCosigned, Quorum, Seen
 from hub.db import Database
 from hub.domain.transparency import Audit
 from hub.jobs.transparency import SOURCES
@@ -77,6 +77,10 @@ def follow(url: str, trust: tuple[NoteKey, Quorum], state: Path, say: Say, *, on
                     json.dumps({"reason": str(misbehaved), "notes": misbehaved.evidence}, indent=1)
                 )
                 raise
+            except NotCosigned as waits:
+                if once:
+                    raise
+                say(f"Waiting for witnesses: {waits}")
             except httpx.HTTPError as error:
                 if once:
                     raise

@@ -282,6 +282,7 @@ async def test_graphiql_is_not_there_in_production(settings: Settings) -> None:
         "master_key": settings.secret_bytes("master_key"),
         "signing_key": settings.secret_bytes("signing_key"),
         "log_key": settings.secret_bytes("log_key"),
+        "vault_key": settings.secret_bytes("vault_key"),
     }
     assert all(keys.values())
     async with edge(settings, mode="production", public_url="https://hub.example") as hub:
@@ -290,7 +291,7 @@ async def test_graphiql_is_not_there_in_production(settings: Settings) -> None:
 
 
 async def test_production_does_not_begin_without_its_address(settings: Settings) -> None:
-    keys = dict.fromkeys(("master_key", "signing_key", "log_key"), "A" * 43 + "=")
+    keys = dict.fromkeys(("master_key", "signing_key", "log_key", "vault_key"), "A" * 43 + "=")
     over: dict[str, Any] = {**keys, "mode": "production", "public_url": None}
     with pytest.raises(ValueError, match="HUB_PUBLIC_URL is required"):
         create_app(Settings(**{**settings.model_dump(), **over}))

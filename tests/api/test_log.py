@@ -221,3 +221,17 @@ async def test_of_two_sequencers_one_leads_and_the_other_takes_over(
     kinds = await _kinds(database)
     assert [index for index, _ in kinds] == list(range(len(kinds)))
     assert [kind for _, kind in kinds].count("LOG_KEY") == 1
+
+
+async def test_metrics_tell_how_far_the_log_is_behind(
+    client: Client, cast: Cast, database: Database, means: Means
+) -> None:
+    async def waiting() -> float:
+        lines = (await client.http.get("/metrics")).text.splitlines()
+        assert any(line.startswith("hub_log_lag_seconds ") for line in lines)
+        return next(float(line.split()[1]) for line in lines if line.startswith("hub_log_waiting "))
+
+    await postings.post_ok(client, cast.provider)
+    assert await waiting() > 0
+    await sequence_all(database, means)
+    assert await waiting() == 0

@@ -33,7 +33,7 @@ async def test_the_mailbox_answers_this_machine_alone(
 
 
 async def test_production_has_no_mailbox(settings: Settings) -> None:
-    keys = dict.fromkeys(("master_key", "signing_key", "log_key"), "A" * 43 + "=")
+    keys = dict.fromkeys(("master_key", "signing_key", "log_key", "vault_key"), "A" * 43 + "=")
     over: dict[str, Any] = {**keys, "mode": "production", "public_url": "http://localhost"}
     production = Settings(**{**settings.model_dump(), **over})
     app = create_app(production)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from hub import sample
-from hub.commands import demo
+from hub.commands import demo, doctor
 from hub.db import Database
 from hub.embedded import Endpoints
 from hub.settings import Settings
@@ -75,6 +75,7 @@ def test_doctor_is_content_with_good_servers(empty_database: Endpoints, tmp_path
     done = fiscal_hub("doctor", **settings(empty_database, tmp_path))
     assert done.returncode == 0, done.stdout
     assert "migrations: at 00" in done.stdout
+    assert "facts wait for their number" in done.stdout
     assert "WRONG" not in done.stdout
 
 
@@ -160,3 +161,8 @@ async def _demonstration(endpoints: Endpoints, folder: Path) -> demo.Demo:
         return await demo.create(db, make_means(Settings(data_dir=folder)))
     finally:
         await db.close()
+
+
+@pytest.mark.parametrize(("seconds", "is_ok"), [(0.0, True), (60.0, True), (61.0, False)])
+def test_doctor_minds_a_log_that_stands_still(seconds: float, is_ok: bool) -> None:
+    assert doctor.log_finding(7, seconds).is_ok is is_ok

@@ -19,7 +19,7 @@ from hub.adapters.outbound import Policy
 from hub.adapters.witness import HttpWitnessDesk
 from hub.adapters.witness.simulator import SimulatedWitness
 from hub.adapters.witness.wire import BodyRefused, read_request, read_size, write_request
-from hub.client.following import Follower, LogMisbehaved, Quorum, Seen
+from hub.client.following import Follower, NotCosigned, Quorum, Seen
 from hub.db import Database
 from hub.domain.registry import Environment, SystemRole
 from hub.domain.transparency import Witness
@@ -209,7 +209,7 @@ async def test_a_follower_demands_known_witnesses(
         stranger = WitnessKey("u.example", HubKey.from_seed(b"u" * 32).public)
         both = quorum_of(client, means, one.key, two.key, needed=2)
         assert await anyio.to_thread.run_sync(both.step) > 0
-        with pytest.raises(LogMisbehaved, match="1 known witnesses have cosigned it, 2 are asked for"):
+        with pytest.raises(NotCosigned, match="1 known witnesses have cosigned it, 2 are asked for"):
             await anyio.to_thread.run_sync(quorum_of(client, means, one.key, stranger, needed=2).step)
 
 
