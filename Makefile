@@ -8,10 +8,10 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop test test-long check bench migrate doctor lock schema clean
+.PHONY: help setup run stop test test-long screenshots chromium check bench migrate doctor lock schema clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@$(PYTHON_FOUND) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; set PYTHON=...")'
@@ -31,6 +31,17 @@ $(VENV)/dev.stamp: requirements-dev.lock pyproject.toml | $(BIN)/python
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/run.stamp
 
+# A real browser for the portal's tests, and letters for its languages: Debian's own packages.
+CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+CHROMIUM_PACKAGES := chromium fonts-lohit-deva fonts-lohit-orya
+chromium:
+ifeq ($(CHROMIUM),)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "· installing Debian's $(CHROMIUM_PACKAGES) for the tests of the portal"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(CHROMIUM_PACKAGES) >/dev/null; \
+	else echo "· no Chromium, and only root may install it: the tests in a browser are skipped ($(CHROMIUM_PACKAGES))"; fi
+endif
+
 setup: $(VENV)/dev.stamp ## Make the environment for development
 
 run: $(VENV)/run.stamp ## Start everything; ARGS="--no-sample --port 9000"
@@ -39,11 +50,16 @@ run: $(VENV)/run.stamp ## Start everything; ARGS="--no-sample --port 9000"
 stop: $(VENV)/run.stamp ## Stop what `make run` started
 	@exec $(BIN)/fiscal-hub stop $(ARGS)
 
-test: $(VENV)/dev.stamp ## The everyday tests; ARGS="-k words"
+test: $(VENV)/dev.stamp chromium ## The everyday tests; ARGS="-k words"
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not long" $(ARGS)
 
-test-long: $(VENV)/dev.stamp ## All tests, those that take minutes included
+test-long: $(VENV)/dev.stamp chromium ## All tests, those that take minutes included
 	@$(BIN)/python -m pytest $(ARGS)
+
+screenshots: $(VENV)/dev.stamp chromium ## Picture every page of the portal into build/screenshots
+	@rm -rf build/screenshots
+	@SCREENSHOTS=build/screenshots $(BIN)/python -m pytest -q tests/browser $(ARGS)
+	@ls build/screenshots | sed 's#^#build/screenshots/#'
 
 check: $(VENV)/dev.stamp ## Lint, formatting, types, import contracts; lock files
 	@$(BIN)/ruff check .

@@ -7,12 +7,21 @@ from starlette.responses import Response
 from hub.portal.languages import NAMES
 from hub.portal.visits import HOME, LANGUAGE_AGE, LANGUAGE_COOKIE, Visit, is_own_path
 
+# How many postings the first page shows.
+NEWEST = 6
+
 
 async def show(visit: Visit) -> Response:
-    """Where everybody begins: what one may do, or how to get in."""
+    """Where everybody begins: what one may do and what came in last, or how to get in."""
     if visit.me is None:
         return visit.page("welcome.html")
-    return visit.page("home.html")
+    overview = await visit.ask("Overview", first=NEWEST)
+    found = overview.data.get("fiscalEvents") or {"edges": []}
+    return visit.page(
+        "home.html",
+        newest=[edge["node"] for edge in found["edges"]],
+        head=overview.data.get("logCheckpoint"),
+    )
 
 
 async def switch_language(visit: Visit) -> Response:

@@ -37,7 +37,7 @@ async function make() {
     { publicKey, systemId },
   );
   const signature = base64(await crypto.subtle.sign({ name: "Ed25519" }, pair.privateKey, bytesOf(challenge.bytesToSign)));
-  const pem = base64(await crypto.subtle.exportKey("pkcs8", pair.privateKey)).replace(/.{64}/g, "$&\n");
+  const pem = base64(await crypto.subtle.exportKey("pkcs8", pair.privateKey)).match(/.{1,64}/g).join("\n");
   save(`${section.dataset.unique}.private-key.pem`, `-----BEGIN PRIVATE KEY-----\n${pem}\n-----END PRIVATE KEY-----\n`);
   await ask(
     "mutation ($input: AddSigningKeyInput!) { addSigningKey(input: $input) { errors { code message } signingKey { id } } }",

@@ -1,0 +1,1 @@
+"""The portal in a real browser, on a hub as it is run, with mail by SMTP."""
