@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hmac
 import logging
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -33,6 +35,7 @@ from hub.domain.fiscal_events import PostGroups
 from hub.edge import Endpoint, Manners
 from hub.limits import Limits
 from hub.logpages import LogPages
+from hub.means import Means
 from hub.observe import Metrics
 from hub.portal import Portal
 from hub.rates import Rates
@@ -149,13 +152,33 @@ def _answer(body: object, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status_code=status, media_type="application/json")
 
 
+@dataclass(frozen=True, slots=True)
+class Scraping:
+    """Who may read the metrics: whoever has the key; without a key everybody, but in production nobody."""
+
+    key: str | None = field(repr=False)
+    is_open: bool
+
+    def refused(self, request: Request) -> Response | None:
+        """The answer to somebody who may not."""
+        if self.key is None:
+            return None if self.is_open else _answer({"status": "not found"}, 404)
+        given = request.headers.get("authorization", "").encode()
+        if hmac.compare_digest(given, f"Bearer {self.key}".encode()):
+            return None
+        response = _answer({"status": "unauthorized"}, 401)
+        response.headers["www-authenticate"] = "Bearer"
+        return response
+
+
 class Health:
     """Whether this process lives, and whether it can do its work now."""
 
-    def __init__(self, db: Database, rates: Rates, metrics: Metrics) -> None:
+    def __init__(self, db: Database, rates: Rates, metrics: Metrics, scraping: Scraping) -> None:
         self._db = db
         self._rates = rates
         self._metrics = metrics
+        self._scraping = scraping
 
     async def live(self, _: Request) -> Response:
         """The process answers; nothing else is asked."""
@@ -183,8 +206,10 @@ class Health:
             return "unreachable", "unknown"
         return "ok", "ok" if revision == migrate.head() else "behind"
 
-    async def metrics(self, _: Request) -> Response:
+    async def metrics(self, request: Request) -> Response:
         """What Prometheus scrapes; without the database only the numbers kept in this process."""
+        if (refused := self._scraping.refused(request)) is not None:
+            return refused
         counted: dict[str, int] | None = None
         try:
             async with asyncio.timeout(READY_SECONDS_MAX), self._db.read() as read:
@@ -197,6 +222,12 @@ class Health:
         self._metrics.measured(pool=_pool(self._db), jobs=counted, redis=not self._rates.degraded)
         self._metrics.read(reading=self._db.reading_counts, replica=_replica(self._db))
         return Response(self._metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def make_scraping(settings: Settings) -> Scraping:
+    """Who may read the metrics, by the settings."""
+    key = settings.metrics_key
+    return Scraping(None if key is None else key.get_secret_value(), is_open=settings.mode == "development")
 
 
 def _pool(db: Database) -> dict[str, int]:
@@ -290,6 +321,19 @@ def _own_url(settings: Settings) -> str | None:
     return settings.public_url
 
 
+def _group_posts(settings: Settings, db: Database, means: Means, metrics: Metrics) -> PostGroups:
+    """Single posts that share transactions, and the metrics that watch them."""
+    posts = PostGroups(
+        db,
+        means,
+        queue_max=settings.post_queue_max,
+        group_max=settings.post_group_max,
+        flushed=metrics.grouped,
+    )
+    metrics.watch_queue(lambda: posts.waiting)
+    return posts
+
+
 def create_app(settings: Settings, *, authenticate: Authenticate | None = None) -> Starlette:
     """The ASGI app; opens the pool at start-up and gives it back at the end.
 
@@ -299,14 +343,7 @@ def create_app(settings: Settings, *, authenticate: Authenticate | None = None) 
     rates = Rates(settings.redis_url.get_secret_value() if settings.redis_url else "")
     metrics = Metrics()
     means = make_means(settings)
-    posts = PostGroups(
-        db,
-        means,
-        queue_max=settings.post_queue_max,
-        group_max=settings.post_group_max,
-        flushed=metrics.grouped,
-    )
-    metrics.watch_queue(lambda: posts.waiting)
+    posts = _group_posts(settings, db, means, metrics)
     api = Api(
         build_schema(),
         db,
@@ -337,7 +374,11 @@ def create_app(settings: Settings, *, authenticate: Authenticate | None = None) 
     endpoint = Endpoint(api, metrics, manners, EventStreams(api, subscriptions, standings))
     sockets = Sockets(api, subscriptions, standings, settings.public_url)
     found: list[BaseRoute] = [
-        *routes(endpoint, Health(db, rates, metrics), development=settings.mode == "development")
+        *routes(
+            endpoint,
+            Health(db, rates, metrics, make_scraping(settings)),
+            development=settings.mode == "development",
+        )
     ]
     found += LogPages(db, means).routes()
     found += Portal(api, public_url=settings.public_url, development=settings.mode == "development").routes()

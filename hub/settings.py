@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     smtp_starttls: bool = True
     mail_from: str = "Fiscal Hub <no-reply@localhost>"
 
+    metrics_key: SecretStr | None = Field(
+        default=None, description="what /metrics is asked with (Bearer); in production nothing answers without"
+    )
+
     outbound_private: str = Field(
         default="",
         description="inner networks, separated by commas, that webhooks may call all the same, also by plain HTTP",

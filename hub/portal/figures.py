@@ -16,6 +16,8 @@ from hub.portal.words import word
 
 PATH = "/portal/figures"
 ROWS = 100
+# Heads that are shown with their names, and how many the API names at once.
+NAMED_MAX, CODES_ASKED = 500, 50
 PICTURE_ROWS = 20
 HEAD_PAGES_MAX = 10
 LEVEL_MAX = 12
@@ -65,6 +67,8 @@ async def show(visit: Visit) -> Response:
     visit.must_be_answered(outcome)
     totals = None if outcome.problems else outcome.data["fiscalEventTotals"]
     rows = [_row(edge["node"], search, by, level) for edge in (totals or {"edges": []})["edges"]]
+    if by == "COA_TIER":
+        await _name(visit, rows)
     shown = rows if by in {"MONTH", "FISCAL_YEAR"} else sorted(rows, key=lambda row: -abs(row["net"]))
     return visit.page(
         "figures.html",
@@ -108,6 +112,7 @@ async def budget(visit: Visit) -> Response:
         _compared(head, (estimated.get(head, Decimal(0)), debited.get(head, Decimal(0))), search, level)
         for head in sorted(estimated.keys() | debited.keys())
     ]
+    await _name(visit, rows)
     return visit.page(
         "budget.html",
         search=search,
@@ -162,12 +167,24 @@ def _wanted(visit: Visit, search: filters.Search, by: str, level: int) -> dict[s
     return {"groupBy": [group], "filter": search.filter, "first": ROWS, "after": visit.asked("after")}
 
 
+async def _name(visit: Visit, rows: list[dict[str, Any]]) -> None:
+    """Give rows of heads the names the chart of accounts has for them; what it lacks stays a code."""
+    codes = sorted({row["label"] for row in rows})[:NAMED_MAX]
+    names: dict[str, str] = {}
+    for start in range(0, len(codes), CODES_ASKED):
+        found = await visit.data("HeadNames", codes=codes[start : start + CODES_ASKED])
+        names |= {edge["node"]["code"]: edge["node"]["name"] for edge in found["chartOfAccounts"]["edges"]}
+    for row in rows:
+        row["name"] = names.get(row["label"])
+
+
 def _row(node: dict[str, Any], search: filters.Search, by: str, level: int) -> dict[str, Any]:
     value = node["keys"][0]["value"]
     narrowed = _narrowed(by, value)
     deeper = None if narrowed is None else {**search.values, **narrowed, "by": by, "level": level + 1}
     return {
         **node,
+        "name": None,
         "net": Decimal(node["net"]),
         "label": (word(value) if by in WORDED else node["keys"][0]["label"]) if value else gettext("none"),
         "events_of": None if narrowed is None else {**search.values, **narrowed},
@@ -199,13 +216,17 @@ def _pictures(
     ]
 
 
+def _titled(row: dict[str, Any]) -> str:
+    return f"{row['label']} {row.get('name') or ''}".rstrip()
+
+
 def _bar(row: dict[str, Any]) -> charts.Bar:
-    return charts.Bar(row["label"], row["net"], Writing().short_money(row["net"], row["currency"]))
+    return charts.Bar(_titled(row), row["net"], Writing().short_money(row["net"], row["currency"]))
 
 
 def _compared_bar(row: dict[str, Any]) -> charts.Bar:
     actual, budget = (Writing().short_money(row[side], row["currency"]) for side in ("actual", "budget"))
-    return charts.Bar(row["label"], row["actual"], f"{actual} / {budget}", behind=row["budget"])
+    return charts.Bar(_titled(row), row["actual"], f"{actual} / {budget}", behind=row["budget"])
 
 
 def _compared(

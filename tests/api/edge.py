@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from strawberry.schema.config import StrawberryConfig
 
 from hub.api import Api, Rated
-from hub.app import Health, Web, make_limits, routes
+from hub.app import Health, Web, make_limits, make_scraping, routes
 from hub.codes import Code
 from hub.context import Info
 from hub.db import Read
@@ -248,7 +248,10 @@ async def edge(settings: Settings, **changes: Any) -> AsyncIterator[Outsider]:
     )
     endpoint = Endpoint(api, metrics, Manners(settings.body_bytes_max, settings.public_url))
     development = settings.mode == "development"
-    app = Web(endpoint, routes(endpoint, Health(db, rates, metrics), development=development))
+    app = Web(
+        endpoint,
+        routes(endpoint, Health(db, rates, metrics, make_scraping(settings)), development=development),
+    )
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:

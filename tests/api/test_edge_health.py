@@ -18,6 +18,11 @@ from hub.observe import Metrics
 from hub.settings import Settings
 from tests.api.edge import Outsider, edge
 
+PRODUCTION = {
+    "mode": "production",
+    "public_url": "https://hub.example",
+    **dict.fromkeys(("master_key", "signing_key", "log_key", "vault_key"), SecretStr("A" * 43 + "=")),
+}
 pytestmark = pytest.mark.anyio
 
 
@@ -77,6 +82,23 @@ async def test_a_lost_redis_only_degrades(settings: Settings, tmp_path: Path) ->
         assert response.status_code == 200
         assert response.json()["parts"]["redis"] == "degraded"
         assert "hub_redis_up 0.0" in (await hub.http.get("/metrics")).text
+
+
+async def test_metrics_are_for_who_has_the_key(settings: Settings) -> None:
+    async with edge(settings, metrics_key=SecretStr("scrape-me")) as hub:
+        assert (await hub.http.get("/metrics")).status_code == 401
+        for wrong in ("Bearer scrape", "scrape-me", "Basic scrape-me", "Bearer scrape-me\u00e9"):
+            refused = await hub.http.get("/metrics", headers={b"authorization": wrong.encode()})
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+            assert "hub_" not in refused.text
+        given = await hub.http.get("/metrics", headers={"authorization": "Bearer scrape-me"})
+    assert (given.status_code, "hub_redis_up" in given.text) == (200, True)
+
+
+async def test_production_without_a_key_shows_no_metrics(settings: Settings) -> None:
+    async with edge(settings, **PRODUCTION) as hub:
+        assert (await hub.http.get("/metrics")).status_code == 404
+        assert (await hub.http.get("/health/live")).status_code == 200
 
 
 async def test_metrics_count_by_root_field_and_outcome(hub: Outsider) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,6 +161,19 @@ async def test_the_standards_own_package_accepts_the_signature(
     assert standard.Webhook(secret).verify(got.body, got.headers) == json.loads(got.body)
     with pytest.raises(standard.WebhookVerificationError):
         standard.Webhook(secret).verify(got.body + b" ", got.headers)
+    receive, seen = _printed_receiver(), set[str]()
+    assert receive(got.headers, got.body, secret, seen) == {}
+    assert seen == {got.id}
+    asked = next(each for each in receiver.got if each not in receiver.facts)
+    assert receive(asked.headers, asked.body, secret, seen) == {"challenge": receiver.challenges[0]}
+
+
+def _printed_receiver() -> Any:
+    """The receiver that docs/webhooks.md prints."""
+    page = (Path(__file__).parents[2] / "docs/webhooks.md").read_text()
+    names: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], names)
+    return names["receive"]
 
 
 async def test_a_full_payload_holds_the_posting_as_this_system_may_see_it(

@@ -221,6 +221,7 @@ def _see_all(desk: Desk, town: Town) -> None:
     desk.look("operator-event")
     _figures(desk, "operator")
     desk.go("/portal/figures?by=COA_TIER&level=1")
+    assert "Jails" in desk.text
     desk.look("figures-by-head")
     desk.go("/portal/figures?by=MONTH")
     desk.look("figures-by-month")
