@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from hub.api import Call
+from hub.calls import Call
 from hub.portal.asking import Outcome, Problem, operations, outcome_of
 from hub.portal.languages import NAMES, marked, preferred, speak
 from hub.resolvers.registration import BROWSER_COOKIE, SESSION_COOKIE
@@ -36,6 +36,7 @@ PLACES = (
     ("/portal/people", marked("People"), "member"),
     ("/portal/agencies", marked("Agencies"), "operator"),
     ("/portal/log", marked("Log"), "both"),
+    ("/portal/account", marked("Your account"), "both"),
 )
 CONFIRM = "/portal/confirm"
 
@@ -117,6 +118,7 @@ class Visit:
             session=self.session,
             browser_session=self.browser,
             address=client.host if client else "",
+            agent=self.request.headers.get("user-agent", ""),
         )
         outcome = outcome_of(await self.portal.api.answer(call))
         self.cookies += outcome.cookies

@@ -38,6 +38,7 @@ from hub.domain.registry.apikeys import (
     regenerate_api_key,
     revoke_api_key,
 )
+from hub.domain.registry.browsers import Browser
 from hub.domain.registry.callers import (
     Anonymous,
     Caller,
@@ -72,6 +73,7 @@ from hub.domain.registry.model import (
     KeyChallenge,
     Member,
     NewApiKey,
+    OpenSession,
     Operator,
     Policy,
     Session,
@@ -91,6 +93,7 @@ from hub.domain.registry.people import (
     remove_person,
 )
 from hub.domain.registry.secrets import checksum, is_token, new_token, read_api_key
+from hub.domain.registry.sessions import end_other_sessions, end_session, list_sessions
 from hub.domain.registry.signin import request_sign_in_code, sign_in, sign_out
 from hub.domain.registry.signingkeys import (
     activate_signing_key,
@@ -139,6 +142,7 @@ __all__ = [
     "Anonymous",
     "ApiKey",
     "ApiKeyState",
+    "Browser",
     "Caller",
     "CallerKind",
     "Change",
@@ -154,6 +158,7 @@ __all__ = [
     "KeyChange",
     "Member",
     "NewApiKey",
+    "OpenSession",
     "Operator",
     "PersonCaller",
     "PersonRole",
@@ -186,6 +191,8 @@ __all__ = [
     "create_demo",
     "create_tenant",
     "credential_of",
+    "end_other_sessions",
+    "end_session",
     "enrol_agency",
     "find_agency",
     "find_api_key",
@@ -216,6 +223,7 @@ __all__ = [
     "list_members",
     "list_operators",
     "list_owner_ids",
+    "list_sessions",
     "list_signing_keys",
     "list_systems",
     "list_tenants",

@@ -233,6 +233,20 @@ class DirectoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A signed-in browser as its owner may see it: the network and the kind of browser, never the whole address."""
+
+    id: uuid.UUID
+    agency_id: uuid.UUID | None
+    started_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    network: str
+    agent: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A person's signed-in browser, with the token that exists only in this value and the cookie."""
 

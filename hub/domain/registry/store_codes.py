@@ -132,6 +132,24 @@ async def find_live_session(read: Read, which: bytes | uuid.UUID, used_after: da
     return (await read.rows(query)).mappings().one_or_none()
 
 
+async def list_live_sessions(
+    read: Read, person_id: uuid.UUID, used_after: datetime, limit: int
+) -> list[RowMapping]:
+    """A person's sessions that are neither revoked, expired nor idle for too long, the last used one first."""
+    query = (
+        select(session)
+        .where(
+            session.c.person_id == person_id,
+            session.c.revoked_at.is_(None),
+            session.c.expires_at > read.now,
+            session.c.last_used_at > used_after,
+        )
+        .order_by(session.c.last_used_at.desc(), session.c.id.desc())
+        .limit(limit)
+    )
+    return list((await read.rows(query)).mappings())
+
+
 async def revoke_sessions(tx: Transaction, where: ColumnElement[bool]) -> list[uuid.UUID]:
     """End sessions; answers those that were still running."""
     statement = (

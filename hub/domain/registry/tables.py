@@ -181,6 +181,8 @@ session = Table(
     Column("person_id", Uuid, ForeignKey("person.id"), nullable=False, index=True),
     Column("tenant_id", Uuid),
     Column("agency_id", Uuid),
+    Column("network", Text, nullable=False),
+    Column("agent", Text, nullable=False),
     _instant("created_at"),
     _instant("last_used_at"),
     _instant("expires_at"),
