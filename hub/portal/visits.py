@@ -24,7 +24,6 @@ LANGUAGE_AGE = timedelta(days=365)
 HOME = "/portal"
 SIGN_IN = "/portal/sign-in"
 UNKNOWN = 401
-STEP_UP = "STEP_UP_REQUIRED"
 REFUSED = 422
 # The main navigation: address, name, and for whom (members of an agency, operators, both).
 PLACES = (
@@ -38,7 +37,12 @@ PLACES = (
     ("/portal/log", marked("Log"), "both"),
     ("/portal/account", marked("Your account"), "both"),
 )
-CONFIRM = "/portal/confirm"
+# Where to go for what a weighty step asks for first.
+STEPS_UP = {
+    "STEP_UP_REQUIRED": "/portal/confirm",
+    "SECOND_FACTOR_REQUIRED": "/portal/confirm/factor",
+    "SECOND_FACTOR_MISSING": "/portal/account/second-factor",
+}
 
 
 class Elsewhere(Exception):
@@ -198,9 +202,10 @@ class Visit:
         return self.portal.public_url or str(self.request.base_url).rstrip("/")
 
     def step_up_if_asked(self, outcome: Outcome, back: str) -> None:
-        """When the API asks for a fresh code: to the page that mails one, and back to the form afterwards."""
-        if outcome.has(STEP_UP):
-            raise Elsewhere(f"{CONFIRM}?{urlencode({'next': back})}")
+        """When the API asks for a fresh code: to the page that takes one, and back to the form afterwards."""
+        for code, page in STEPS_UP.items():
+            if outcome.has(code):
+                raise Elsewhere(f"{page}?{urlencode({'next': back})}")
 
     def page(
         self, template: str, *, status: int | None = None, problems: Sequence[Problem] = (), **values: Any

@@ -12,7 +12,7 @@ from hub.domain import registry
 from hub.domain.registry import model
 from hub.domain.registry.identity import Identity
 from hub.kit.ids import public_id
-from hub.schema.accounts import Session
+from hub.schema.accounts import SecondFactor, Session
 from hub.schema.nodes import Node
 from hub.schema.registry_enums import (
     AgencyState,
@@ -269,6 +269,12 @@ class Me:
     async def sessions(self, info: Info) -> list[Session]:
         async with info.context.db.read() as read:
             return [Session.of(each) for each in await registry.list_sessions(read, info.context.caller)]
+
+    @strawberry.field(description="For a person: how the second factor stands.")
+    async def second_factor(self, info: Info) -> SecondFactor | None:
+        async with info.context.db.read() as read:
+            found = await registry.find_second_factor(read, info.context.caller)
+        return SecondFactor.of(found) if found is not None else None
 
 
 def _listed(values: frozenset[str] | None) -> list[str] | None:
