@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from inspect import isawaitable
 from ipaddress import IPv4Address, IPv6Network, ip_address
-from typing import Any, Protocol, TypeGuard, cast
+from typing import Any, TypeGuard, cast
 from uuid import UUID
 
 import orjson
 import strawberry
 import structlog
-from graphql import DocumentNode, ExecutionResult, GraphQLError, execute, get_variable_values
+from graphql import ExecutionResult, GraphQLError, execute, get_variable_values
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
 from hub import failures
+from hub.calls import Answer, Authenticate, Call, Rated, Ready
 from hub.codes import Code
 from hub.context import Context
-from hub.db import Database, Read, utc_now
+from hub.db import Database, utc_now
 from hub.decoding import Mutations, complete
 from hub.domain import registry
 from hub.domain.fiscal_events import PostGroups
@@ -31,7 +31,6 @@ from hub.errors import Refusal
 from hub.failures import Failure
 from hub.limits import Documents, Limits, Operation, Prepared
 from hub.means import Means
-from hub.rates import Rates
 from hub.reads import Reads
 from hub.replica import UNKNOWN_POSITION, Positions, reads_after
 from hub.resolvers import posting_reads
@@ -80,70 +79,6 @@ def build_schema() -> strawberry.Schema:
 def print_schema() -> str:
     """The schema as ``schema.graphql`` keeps it."""
     return build_schema().as_str() + "\n"
-
-
-class Authenticate(Protocol):
-    """The registry's front door: who sent this, or NotAuthenticated."""
-
-    def __call__(
-        self, read: Read, means: Means, *, authorization: str | None, session: str | None, address: str
-    ) -> Awaitable[Caller]:
-        """Look the key or the session up."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One GraphQL request as it came over HTTP."""
-
-    document: str
-    variables: Mapping[str, Any]
-    operation_name: str | None
-    trace_id: str
-    authorization: str | None = None
-    session: str | None = None
-    browser_session: str = ""
-    address: str = ""
-    after: int | None = (
-        None  # the position in the database's log that its reads must have seen (decision 0012)
-    )
-    is_large: bool = False  # more than strangers may send: whatever takes long over it is done aside
-    plain: bool = False  # execute field by field, whatever could be compiled: what tests compare with
-
-
-@dataclass(slots=True)
-class Answer:
-    """What goes back, and what logs and metrics may say about it."""
-
-    body: bytes
-    executed: bool
-    status: int | None = None
-    retry_after_seconds: int | None = None
-    position: int | None = None  # where the database's log stood after a mutation, when a replica is in use
-    cookies: list[str] = field(default_factory=list)
-    caller: str = "-"
-    kind: str = "none"
-    fields: tuple[str, ...] = ()
-    outcome: str = "OK"
-    compiled: bool = False  # written by the database from a plan (hub.reads)
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """An operation that may run, and what it costs."""
-
-    document: DocumentNode
-    operation: Operation
-    cost: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Rated:
-    """Requests a minute, for callers we know and for those we do not."""
-
-    rates: Rates
-    known: int = 6_000
-    anonymous: int = 120
 
 
 class Api:
@@ -319,6 +254,8 @@ class Api:
             posts=self.posts,
             trace_id=call.trace_id,
             browser_session=call.browser_session,
+            address=call.address,
+            agent=call.agent,
         )
         result = await self._execute(ready.document, operation, call, context)
         finishing = (result, operation, call, {"cost": cost})

@@ -27,8 +27,9 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from hub import failures, migrate, observe
 from hub.adapters.mail.mailbox import mailbox_routes
-from hub.api import Api, Authenticate, Rated, build_schema
+from hub.api import Api, build_schema
 from hub.arrivals import Arrivals
+from hub.calls import Authenticate, Rated
 from hub.db import Database
 from hub.domain import jobs, transparency
 from hub.domain.fiscal_events import PostGroups

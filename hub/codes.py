@@ -62,6 +62,20 @@ class Code(StrEnum):
     ROLE_NOT_ALLOWED = "ROLE_NOT_ALLOWED", "The caller's role does not allow this."
     SCOPE_NOT_ALLOWED = "SCOPE_NOT_ALLOWED", "Outside the caller's scope."
     STEP_UP_REQUIRED = "STEP_UP_REQUIRED", "This step asks for a fresh one-time code."
+    SECOND_FACTOR_REQUIRED = (
+        "SECOND_FACTOR_REQUIRED",
+        "This step asks for a fresh code of the second factor.",
+    )
+    SECOND_FACTOR_MISSING = "SECOND_FACTOR_MISSING", "This step asks for a second factor; enrol one first."
+    SECOND_FACTOR_INVALID = "SECOND_FACTOR_INVALID", "The code of the second factor is wrong or was used."
+    SECOND_FACTOR_LOCKED = (
+        "SECOND_FACTOR_LOCKED",
+        "Too many wrong codes: the second factor is locked for a while.",
+    )
+    SECOND_FACTOR_STATE = (
+        "SECOND_FACTOR_STATE",
+        "There is a second factor already, or none, or its enrolment was not begun.",
+    )
     NOT_FOUND = "NOT_FOUND", "There is no such thing, or it is not visible to the caller."
 
     # Envelope

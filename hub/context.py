@@ -24,6 +24,8 @@ class Context:
     posts: PostGroups
     trace_id: str
     browser_session: str = ""
+    address: str = ""
+    agent: str = ""
     cookies_to_set: list[str] = field(default_factory=list)
     loaders: dict[str, Any] = field(default_factory=dict)
     # Of subscriptions alone: how they hear of news, and the index from which a broken stream goes on.

@@ -15,7 +15,8 @@ import orjson
 from starlette.types import Message, Receive, Scope, Send
 
 from hub import failures
-from hub.api import Answer, Api, Call, refused
+from hub.api import Api, refused
+from hub.calls import Answer, Call
 from hub.codes import Code
 from hub.errors import Refusal
 from hub.kit import strict_json
@@ -171,6 +172,7 @@ class Endpoint:
             session=session if authorization is None else None,
             browser_session=cookies.get(BROWSER_COOKIE, ""),
             address=client[0] if client else "",
+            agent=headers.get(b"user-agent") or "",
             after=_position(headers.get(AFTER_POSITION)),
         )
         body = await read_body(headers, receive, await self._bytes_max(headers, call))

@@ -6,8 +6,17 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 from hub.signing import HubKey
+
+
+class SecondFactorPolicy(StrEnum):
+    """From whom weighty steps demand a second factor: nobody who has none, operators, or everybody."""
+
+    OFFERED = "offered"
+    OPERATORS = "operators"
+    REQUIRED = "required"
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ class Means:
     vault_keys: VaultKeys | None = field(default=None, repr=False)
     environments: frozenset[str] = frozenset({"LIVE", "TEST"})
     development: bool = False
+    second_factor: SecondFactorPolicy = SecondFactorPolicy.OFFERED
     # How long after a posting its receipt promises it to be in the log.
     log_promise: timedelta = timedelta(seconds=60)
     # Why the hub would not call a URL, as far as its text tells; None when nothing speaks against it.

@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     vault_key_previous: SecretStr | None = Field(
         default=None, description="the one before it, until the worker has wrapped every key anew"
     )
+    second_factor: Literal["offered", "operators", "required"] | None = Field(
+        default=None,
+        description="from whom weighty steps demand a second factor; operators in production, else nobody",
+    )
     log_promise_seconds: int = Field(
         default=60,
         ge=1,
@@ -85,7 +89,8 @@ class Settings(BaseSettings):
     mail_from: str = "Fiscal Hub <no-reply@localhost>"
 
     metrics_key: SecretStr | None = Field(
-        default=None, description="what /metrics is asked with (Bearer); in production nothing answers without"
+        default=None,
+        description="what /metrics is asked with (Bearer); in production nothing answers without",
     )
 
     outbound_private: str = Field(
@@ -108,6 +113,10 @@ class Settings(BaseSettings):
     @classmethod
     def _without_slash(cls, value: str | None) -> str | None:
         return value and value.rstrip("/")
+
+    def second_factor_policy(self) -> Literal["offered", "operators", "required"]:
+        """What is set, else what the mode asks for."""
+        return self.second_factor or ("operators" if self.mode == "production" else "offered")
 
     def secret_bytes(self, name: Literal["master_key", "signing_key", "log_key", "vault_key"]) -> bytes:
         """32 secret bytes: from the environment, else from a file in the data folder made at first use.

@@ -9,7 +9,7 @@ from pathlib import Path
 from hub.adapters.outbound import Policy, url_problem
 from hub.db import Database, Reading
 from hub.domain.transparency import Witness
-from hub.means import LogKeys, Means, VaultKeys
+from hub.means import LogKeys, Means, SecondFactorPolicy, VaultKeys
 from hub.settings import Settings
 from hub.signing import HubKey
 from hub.wakeups import Wakeups
@@ -26,6 +26,7 @@ def make_means(settings: Settings) -> Means:
         log_promise=timedelta(seconds=settings.log_promise_seconds),
         environments=settings.environments,
         development=settings.mode == "development",
+        second_factor=SecondFactorPolicy(settings.second_factor_policy()),
         url_problem=partial(url_problem, policy=make_policy(settings)),
     )
 

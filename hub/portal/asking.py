@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from graphql import OperationDefinitionNode, parse
 
-from hub.api import Answer
+from hub.calls import Answer
 
 DOCUMENTS = Path(__file__).parent / "documents"
 

@@ -70,6 +70,22 @@ async def confirm(visit: Visit) -> Response:
     return visit.go(_next(visit) or HOME)
 
 
+async def ask_factor(visit: Visit) -> Response:
+    """Weighty steps of whoever has a second factor ask for a fresh code of it."""
+    visit.must_be_known()
+    return visit.page("confirm_factor.html", next=_next(visit))
+
+
+async def confirm_factor(visit: Visit) -> Response:
+    """With a right code of the app, or a recovery code, back to the form."""
+    visit.must_be_known()
+    outcome = await visit.ask("ProveSecondFactor", input={"code": visit.form.text("code")})
+    visit.must_be_answered(outcome)
+    if outcome.problems:
+        return visit.page("confirm_factor.html", problems=outcome.problems, next=_next(visit))
+    return visit.go(_next(visit) or HOME)
+
+
 async def ask_agency(visit: Visit) -> Response:
     """The form that registers an agency."""
     return visit.page("register.html", governments=await _governments(visit))
@@ -108,6 +124,8 @@ PAGES = [
     ("/confirm", ask_to_confirm, ["GET"]),
     ("/confirm", send_confirmation, ["POST"]),
     ("/confirm/code", confirm, ["POST"]),
+    ("/confirm/factor", ask_factor, ["GET"]),
+    ("/confirm/factor", confirm_factor, ["POST"]),
     ("/register", ask_agency, ["GET"]),
     ("/register", register, ["POST"]),
     ("/register/code", send_agency_code, ["POST"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from hub.portal.languages import marked
@@ -14,6 +16,15 @@ REMOVE = Step(
     "RemovePerson",
     marked("End the membership"),
     marked("The person is signed out and can no longer act for the agency. What was done stays."),
+    is_dangerous=True,
+)
+
+RESET = Step(
+    "ResetSecondFactor",
+    marked("Reset a lost second factor"),
+    marked(
+        "The person is signed out everywhere and can set up another one. Make sure that it is really lost."
+    ),
     is_dangerous=True,
 )
 
@@ -56,13 +67,25 @@ async def change(visit: Visit) -> Response:
 
 async def remove(visit: Visit) -> Response:
     """End a membership, after asking."""
+    found = await _find(visit)
+    outcome = await confirmed(visit, REMOVE, {"personId": found["id"]}, back=PATH, subject=found["name"])
+    return outcome if isinstance(outcome, Response) else visit.go(f"{PATH}?done=changed")
+
+
+async def reset_factor(visit: Visit) -> Response:
+    """Take a colleague's lost second factor away, after asking."""
+    found = await _find(visit)
+    outcome = await confirmed(visit, RESET, {"email": found["email"]}, back=PATH, subject=found["name"])
+    return outcome if isinstance(outcome, Response) else visit.go(f"{PATH}?done=changed")
+
+
+async def _find(visit: Visit) -> dict[str, Any]:
     visit.must_be_known()
     people = (await visit.data("People", after=None))["people"]["edges"]
     found = next((edge["node"] for edge in people if edge["node"]["id"] == visit.path("id")), None)
     if found is None:
         raise Elsewhere(PATH)
-    outcome = await confirmed(visit, REMOVE, {"personId": found["id"]}, back=PATH, subject=found["name"])
-    return outcome if isinstance(outcome, Response) else visit.go(f"{PATH}?done=changed")
+    return dict(found)
 
 
 PAGES = [
@@ -70,4 +93,5 @@ PAGES = [
     ("/people", invite, ["POST"]),
     ("/people/{id}", change, ["POST"]),
     ("/people/{id}/remove", remove, ["GET", "POST"]),
+    ("/people/{id}/reset-factor", reset_factor, ["GET", "POST"]),
 ]

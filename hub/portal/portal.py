@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from hub import failures
 from hub.api import Api
 from hub.edge import BadRequest, Headers, check_origin, own_cookies
-from hub.portal import agencies, entering, events, figures, home, people, signing_keys, systems
+from hub.portal import account, agencies, entering, events, figures, home, people, signing_keys, systems
 from hub.portal.asking import Outcome, Problem, operations
 from hub.portal.pages import ASSETS_PATH, STATIC, Pages
 from hub.portal.visits import HOME, Elsewhere, Form, Unanswered, Visit
@@ -65,7 +65,7 @@ class Portal:
             Route("/", self._to_portal),
             Mount(ASSETS_PATH, Kept(directory=STATIC)),
         ]
-        for room in (home, entering, signing_keys, systems, people, agencies, events, figures):
+        for room in (home, entering, signing_keys, systems, people, agencies, events, figures, account):
             for path, page, methods in room.PAGES:
                 found.append(Route(f"{HOME}{path}", partial(self._show, page), methods=methods))
         return [*found, Route(f"{HOME}/{{rest:path}}", partial(self._show, home.absent))]

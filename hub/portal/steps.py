@@ -23,12 +23,13 @@ class Step:
 
 
 async def confirmed(
-    visit: Visit, step: Step, given: Mapping[str, Any], *, back: str, subject: str
+    visit: Visit, step: Step, given: Mapping[str, Any] | None, *, back: str, subject: str
 ) -> Outcome | Response:
-    """Take the step when its form was sent; else (or when it is refused) the page that asks."""
+    """Take the step when its form was sent; else (or when it is refused) the page that asks. None: it takes no input."""
     problems: tuple[Any, ...] = ()
     if visit.request.method == "POST":
-        outcome = await visit.ask(step.operation, input=dict(given))
+        variables = {} if given is None else {"input": dict(given)}
+        outcome = await visit.ask(step.operation, **variables)
         visit.step_up_if_asked(outcome, visit.request.url.path)
         if not outcome.problems:
             return outcome

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from hub.api import Call
+from hub.calls import Call
 from hub.portal.asking import Outcome, Problem, operations, outcome_of
 from hub.portal.languages import NAMES, marked, preferred, speak
 from hub.resolvers.registration import BROWSER_COOKIE, SESSION_COOKIE
@@ -24,7 +24,6 @@ LANGUAGE_AGE = timedelta(days=365)
 HOME = "/portal"
 SIGN_IN = "/portal/sign-in"
 UNKNOWN = 401
-STEP_UP = "STEP_UP_REQUIRED"
 REFUSED = 422
 # The main navigation: address, name, and for whom (members of an agency, operators, both).
 PLACES = (
@@ -36,8 +35,14 @@ PLACES = (
     ("/portal/people", marked("People"), "member"),
     ("/portal/agencies", marked("Agencies"), "operator"),
     ("/portal/log", marked("Log"), "both"),
+    ("/portal/account", marked("Your account"), "both"),
 )
-CONFIRM = "/portal/confirm"
+# Where to go for what a weighty step asks for first.
+STEPS_UP = {
+    "STEP_UP_REQUIRED": "/portal/confirm",
+    "SECOND_FACTOR_REQUIRED": "/portal/confirm/factor",
+    "SECOND_FACTOR_MISSING": "/portal/account/second-factor",
+}
 
 
 class Elsewhere(Exception):
@@ -117,6 +122,7 @@ class Visit:
             session=self.session,
             browser_session=self.browser,
             address=client.host if client else "",
+            agent=self.request.headers.get("user-agent", ""),
         )
         outcome = outcome_of(await self.portal.api.answer(call))
         self.cookies += outcome.cookies
@@ -196,9 +202,10 @@ class Visit:
         return self.portal.public_url or str(self.request.base_url).rstrip("/")
 
     def step_up_if_asked(self, outcome: Outcome, back: str) -> None:
-        """When the API asks for a fresh code: to the page that mails one, and back to the form afterwards."""
-        if outcome.has(STEP_UP):
-            raise Elsewhere(f"{CONFIRM}?{urlencode({'next': back})}")
+        """When the API asks for a fresh code: to the page that takes one, and back to the form afterwards."""
+        for code, page in STEPS_UP.items():
+            if outcome.has(code):
+                raise Elsewhere(f"{page}?{urlencode({'next': back})}")
 
     def page(
         self, template: str, *, status: int | None = None, problems: Sequence[Problem] = (), **values: Any

@@ -58,6 +58,11 @@ def _browser(context: Context) -> str:
     return context.browser_session
 
 
+def _seen(context: Context) -> registry.Browser:
+    """The browser a code is entered in."""
+    return registry.Browser(context.browser_session, context.address, context.agent)
+
+
 @strawberry.type
 class RegistrationMutation:
     @strawberry.mutation(description="Bring a government onto the hub, as an operator of its parent.")
@@ -141,7 +146,7 @@ class RegistrationMutation:
         agency_id = None if input.agency_id is None else wanted("agy", input.agency_id, "agencyId")
         async with context.db.transaction() as tx:
             outcome = await registry.sign_in(
-                tx, context.means, context.browser_session, input.email, input.code, agency_id=agency_id
+                tx, context.means, _seen(context), input.email, input.code, agency_id=agency_id
             )
             if not isinstance(outcome, Refusal):
                 await registry.sign_out(tx, context.caller)

@@ -11,6 +11,7 @@ from hub.context import Info
 from hub.domain import registry
 from hub.domain.registry import AgencyState
 from hub.kit import cursors
+from hub.resolvers.accounts import AccountsMutation
 from hub.resolvers.registration import RegistrationMutation
 from hub.resolvers.systems import SystemsMutation
 from hub.schema.nodes import Node
@@ -222,5 +223,5 @@ NODES: dict[str, Callable[[Info, uuid.UUID], Awaitable[Node | None]]] = {
 
 
 @strawberry.type
-class RegistryMutation(RegistrationMutation, SystemsMutation):
+class RegistryMutation(RegistrationMutation, AccountsMutation, SystemsMutation):
     """All that changes the registry."""

@@ -7,25 +7,26 @@ from typing import Self
 
 import strawberry
 
+from hub.context import Info
+from hub.domain import registry
 from hub.domain.registry import model
-from hub.domain.registry.callers import Environment, PersonRole, SystemRole
-from hub.domain.registry.identity import CallerKind, Identity
-from hub.domain.registry.model import AgencyState, ApiKeyState, Policy, SystemStatus, TenantStatus
+from hub.domain.registry.identity import Identity
 from hub.kit.ids import public_id
+from hub.schema.accounts import SecondFactor, Session
 from hub.schema.nodes import Node
+from hub.schema.registry_enums import (
+    AgencyState,
+    ApiKeyState,
+    CallerKind,
+    Environment,
+    KeyState,
+    PersonRole,
+    Policy,
+    SystemRole,
+    SystemStatus,
+    TenantStatus,
+)
 from hub.schema.scalars import Bytes, Instant
-from hub.signing import KeyState
-
-strawberry.enum(SystemRole)
-strawberry.enum(Environment)
-strawberry.enum(PersonRole)
-strawberry.enum(Policy, description="How strictly a rule is applied.")
-strawberry.enum(TenantStatus)
-strawberry.enum(AgencyState)
-strawberry.enum(SystemStatus)
-strawberry.enum(ApiKeyState)
-strawberry.enum(KeyState, name="SigningKeyState")
-strawberry.enum(CallerKind)
 
 
 @strawberry.type(description="A government that runs on the hub.")
@@ -263,6 +264,17 @@ class Me:
             agency=Agency.of(found.agency) if found.agency is not None else None,
             operator_of=[Tenant.of(tenant) for tenant in found.operator_of],
         )
+
+    @strawberry.field(description="For a person: where the person is signed in now, last used first.")
+    async def sessions(self, info: Info) -> list[Session]:
+        async with info.context.db.read() as read:
+            return [Session.of(each) for each in await registry.list_sessions(read, info.context.caller)]
+
+    @strawberry.field(description="For a person: how the second factor stands.")
+    async def second_factor(self, info: Info) -> SecondFactor | None:
+        async with info.context.db.read() as read:
+            found = await registry.find_second_factor(read, info.context.caller)
+        return SecondFactor.of(found) if found is not None else None
 
 
 def _listed(values: frozenset[str] | None) -> list[str] | None:

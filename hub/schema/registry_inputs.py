@@ -9,10 +9,9 @@ import strawberry
 
 from hub.codes import Code
 from hub.domain.registry import commands
-from hub.domain.registry.callers import Environment, PersonRole, SystemRole
-from hub.domain.registry.model import Policy, TenantStatus
 from hub.errors import NotFound
 from hub.kit.ids import uuid_of
+from hub.schema.registry_enums import Environment, PersonRole, Policy, SystemRole, TenantStatus
 from hub.schema.scalars import Bytes, Instant
 
 

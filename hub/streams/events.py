@@ -12,7 +12,8 @@ import contextlib
 from starlette.types import Receive, Send
 
 from hub import failures
-from hub.api import Answer, Api, Call, refused
+from hub.api import Api, refused
+from hub.calls import Answer, Call
 from hub.codes import Code
 from hub.edge import STREAM_TYPE, Headers
 from hub.errors import InvalidInput, Refusal

@@ -18,7 +18,8 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from hub import failures
-from hub.api import Answer, Api, Call, refused
+from hub.api import Api, refused
+from hub.calls import Answer, Call
 from hub.domain.registry import PersonCaller, SystemCaller
 from hub.edge import BadRequest, Headers, check_origin, own_cookies, parse_request
 from hub.errors import Refusal, TooMany

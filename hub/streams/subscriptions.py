@@ -14,8 +14,9 @@ from graphql import ExecutionResult
 from graphql.execution import Executor, create_source_event_stream, execute_subscription_event
 
 from hub import failures
-from hub.api import Answer, Api, Call, Ready, refused
+from hub.api import Api, refused
 from hub.arrivals import Arrivals
+from hub.calls import Answer, Call, Ready
 from hub.codes import Code
 from hub.context import Context
 from hub.errors import Refusal

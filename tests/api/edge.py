@@ -15,8 +15,9 @@ from sqlalchemy import text
 from starlette.applications import Starlette
 from strawberry.schema.config import StrawberryConfig
 
-from hub.api import Api, Rated
+from hub.api import Api
 from hub.app import Health, Web, make_limits, make_scraping, routes
+from hub.calls import Rated
 from hub.codes import Code
 from hub.context import Info
 from hub.db import Read

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from hub.api import Api, Call, build_schema
+from hub.api import Api, build_schema
+from hub.calls import Call
 from hub.db import Database
 from hub.domain.registry import (
     Anonymous,

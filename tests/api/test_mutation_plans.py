@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings as hypothesis_settings, strategies as st
 
-from hub.api import Answer, Api, Call, build_schema
+from hub.api import Api, build_schema
+from hub.calls import Answer, Call
 from hub.db import Database
 from hub.kit import strict_json
 from hub.means import Means

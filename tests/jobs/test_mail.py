@@ -83,7 +83,9 @@ async def test_a_sign_in_code_outlives_its_worker_and_works(settings: Settings) 
             assert code.encode() not in victim.output + other.output
             assert b"owner@" not in victim.output + other.output
             async with db.transaction() as tx:
-                signed_in = await registry.sign_in(tx, means, "browser", "owner@punjab.gov.in", code)
+                signed_in = await registry.sign_in(
+                    tx, means, registry.Browser("browser"), "owner@punjab.gov.in", code
+                )
             assert not isinstance(signed_in, Refusal)
 
 

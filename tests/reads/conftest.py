@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from hub.api import Answer, Api, Call, build_schema
+from hub.api import Api, build_schema
+from hub.calls import Answer, Call
 from hub.db import Database
 from hub.means import Means
 from tests.api.conftest import Cast, cast, client, means

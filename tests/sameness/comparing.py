@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 from graphql import FieldNode
 
-from hub.api import Answer, Api
+from hub.api import Api
+from hub.calls import Answer
 from tests.sameness.documents import Document
 from tests.sameness.scene import Caller
 

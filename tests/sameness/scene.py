@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from hub.api import Call
+from hub.calls import Call
 from hub.db import Database
 from hub.resolvers.registration import SESSION_COOKIE
 from hub.settings import Settings

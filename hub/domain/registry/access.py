@@ -16,6 +16,7 @@ from hub.domain.registry.callers import (
     Anonymous,
     Caller,
     Environment,
+    FactorStanding,
     HubCaller,
     PersonCaller,
     PersonRole,
@@ -27,10 +28,11 @@ from hub.domain.registry.secrets import is_token, read_api_key
 from hub.domain.registry.tables import agency, system, tenant
 from hub.domain.registry.uses import uses, verified_keys
 from hub.errors import NotAllowed, NotAuthenticated, NotFound, RuleBroken
-from hub.means import Means
+from hub.means import Means, SecondFactorPolicy
 
 SESSION_IDLE_MAX = timedelta(hours=12)
 FRESH_FOR = timedelta(minutes=15)
+FACTOR_FRESH_FOR = timedelta(minutes=10)
 API_KEY_PURPOSE = "registry.api_key"
 SESSION_PURPOSE = "registry.session"
 VERIFIED_STATES = frozenset({AgencyState.EMAIL_VERIFIED, AgencyState.ACTIVE})
@@ -156,13 +158,15 @@ async def _person_of_session(read: Read, means: Means, token: str) -> PersonCall
         return None
     token_hash = means.keyed_hash(SESSION_PURPOSE, token.encode("ascii"))
     row = await store_codes.find_live_session(read, token_hash, read.now - SESSION_IDLE_MAX)
-    person = await _person_of(read, row)
+    person = await _person_of(read, row, means.second_factor)
     if person is not None:
         uses.note(uses.sessions, person.session_id, read.now)
     return person
 
 
-async def _person_of(read: Read, row: RowMapping | None) -> PersonCaller | None:
+async def _person_of(
+    read: Read, row: RowMapping | None, policy: SecondFactorPolicy = SecondFactorPolicy.OFFERED
+) -> PersonCaller | None:
     if row is None:
         return None
     belongs = row["member_status"] == "ACTIVE" and row["state"] != AgencyState.CLOSED.value
@@ -177,6 +181,12 @@ async def _person_of(read: Read, row: RowMapping | None) -> PersonCaller | None:
         roles=frozenset(PersonRole(role) for role in row["roles"]) if belongs else frozenset(),
         operator_of=operator_of,
         proved_at=row["created_at"],
+        factor=FactorStanding(
+            is_enrolled=row["enrolled_at"] is not None,
+            is_required=policy is SecondFactorPolicy.REQUIRED
+            or (policy is SecondFactorPolicy.OPERATORS and bool(operator_of)),
+            proved_at=row["factor_at"],
+        ),
     )
 
 
@@ -264,9 +274,26 @@ def require_operator(caller: Caller, tenant_id: uuid.UUID) -> PersonCaller | Hub
 
 
 def require_fresh(caller: Caller, now: datetime) -> None:
-    """A person has entered a one-time code within a quarter of an hour; raises RuleBroken STEP_UP_REQUIRED."""
+    """What every weighty step asks of a person: the second factor of whoever has one, else a fresh one-time code.
+
+    Raises RuleBroken SECOND_FACTOR_REQUIRED when no code of the enrolled factor came within ten minutes,
+    SECOND_FACTOR_MISSING when this installation wants one from this person, STEP_UP_REQUIRED when the one-time code
+    of the session is older than a quarter of an hour.
+    """
     if not isinstance(caller, PersonCaller):
         return
+    factor = caller.factor
+    if factor.is_enrolled:
+        if factor.proved_at is None or now - factor.proved_at > FACTOR_FRESH_FOR:
+            raise RuleBroken.because(Code.SECOND_FACTOR_REQUIRED, Code.SECOND_FACTOR_REQUIRED.summary)
+        return
+    if factor.is_required:
+        raise RuleBroken.because(Code.SECOND_FACTOR_MISSING, Code.SECOND_FACTOR_MISSING.summary)
+    require_fresh_code(caller, now)
+
+
+def require_fresh_code(caller: PersonCaller, now: datetime) -> None:
+    """A one-time code within a quarter of an hour; all that enrolling a second factor asks for."""
     if caller.proved_at is None or now - caller.proved_at > FRESH_FOR:
         raise RuleBroken.because(Code.STEP_UP_REQUIRED, Code.STEP_UP_REQUIRED.summary)
 

@@ -53,6 +53,18 @@ class SystemCaller:
 
 
 @dataclass(frozen=True, slots=True)
+class FactorStanding:
+    """How a person stands to the second factor now; ``proved_at`` is when this session last showed a code of it."""
+
+    is_enrolled: bool = False
+    is_required: bool = False
+    proved_at: datetime | None = None
+
+
+NO_FACTOR = FactorStanding()
+
+
+@dataclass(frozen=True, slots=True)
 class PersonCaller:
     """A signed-in person. ``operator_of`` names the tenants whose registries the person keeps.
 
@@ -66,6 +78,7 @@ class PersonCaller:
     roles: frozenset[PersonRole]
     operator_of: frozenset[uuid.UUID] = frozenset()
     proved_at: datetime | None = None
+    factor: FactorStanding = NO_FACTOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,43 @@ class DirectoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """How a person's second factor stands; ``enrolled_at`` None: there is none."""
+
+    is_required: bool
+    enrolled_at: datetime | None
+    last_used_at: datetime | None
+    locked_until: datetime | None
+    recovery_codes_left: int
+    fresh_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewFactor:
+    """The secret of an enrolment just begun, as text and as what an app reads from a picture; shown once."""
+
+    secret: str
+    uri: str
+
+    def __repr__(self) -> str:
+        return "NewFactor()"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A signed-in browser as its owner may see it: the network and the kind of browser, never the whole address."""
+
+    id: uuid.UUID
+    agency_id: uuid.UUID | None
+    started_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    network: str
+    agent: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A person's signed-in browser, with the token that exists only in this value and the cookie."""
 

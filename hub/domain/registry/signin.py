@@ -10,6 +10,7 @@ from sqlalchemy import and_
 from hub.codes import Code
 from hub.db import Transaction
 from hub.domain.registry import access, agencies, codes, history, rules, store, store_codes
+from hub.domain.registry.browsers import Browser, agent_of, network_of
 from hub.domain.registry.callers import Caller, PersonCaller
 from hub.domain.registry.codes import Proof, Refused
 from hub.domain.registry.model import AgencyState, Session
@@ -43,7 +44,13 @@ async def request_sign_in_code(tx: Transaction, means: Means, browser: str, emai
 
 
 async def sign_in(
-    tx: Transaction, means: Means, browser: str, email: str, code: str, *, agency_id: uuid.UUID | None = None
+    tx: Transaction,
+    means: Means,
+    browser: Browser,
+    email: str,
+    code: str,
+    *,
+    agency_id: uuid.UUID | None = None,
 ) -> Session | Refusal:
     """A session for whoever enters the right code in the browser that asked for it.
 
@@ -53,7 +60,7 @@ async def sign_in(
     OTP_SESSION, NOT_FOUND for an agency the person does not belong to.
     """
     address = rules.tidy_email(email)
-    outcome = await codes.check_code(tx, means, browser, address, code.strip())
+    outcome = await codes.check_code(tx, means, browser.token, address, code.strip())
     if isinstance(outcome, Refused):
         await _lapse_draft(tx, outcome, address)
         return InvalidInput.because(CODES[outcome], CODES[outcome].summary, "code")
@@ -69,7 +76,8 @@ async def sign_in(
     if chosen is None and (agency_id is not None or not operator_of):
         return access.absent("agencyId")
     home = (chosen.tenant_id, chosen.agency_id) if chosen is not None else None
-    return await _open(tx, means, outcome.person_id, home, tenant_id=home[0] if home else min(operator_of))
+    tenant_id = home[0] if home else min(operator_of)
+    return await _open(tx, means, browser, outcome.person_id, home, tenant_id=tenant_id)
 
 
 async def sign_out(tx: Transaction, caller: Caller) -> None:
@@ -107,6 +115,7 @@ async def _lapse_draft(tx: Transaction, outcome: Refused, address: str) -> None:
 async def _open(
     tx: Transaction,
     means: Means,
+    browser: Browser,
     person_id: uuid.UUID,
     home: tuple[uuid.UUID, uuid.UUID] | None,
     *,
@@ -128,6 +137,8 @@ async def _open(
             "person_id": person_id,
             "tenant_id": home[0] if home is not None else None,
             "agency_id": made.agency_id,
+            "network": network_of(browser.address),
+            "agent": agent_of(browser.agent),
             "created_at": tx.now,
             "last_used_at": tx.now,
             "expires_at": made.expires_at,

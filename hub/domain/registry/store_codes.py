@@ -11,7 +11,14 @@ from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, delete, func,
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hub.db import Read, Transaction
-from hub.domain.registry.tables import agency, code_allowance, membership, one_time_code, session
+from hub.domain.registry.tables import (
+    agency,
+    code_allowance,
+    membership,
+    one_time_code,
+    second_factor,
+    session,
+)
 
 
 async def take_allowance(tx: Transaction, account_hash: bytes, asked_before: datetime) -> bool:
@@ -106,7 +113,13 @@ async def find_live_session(read: Read, which: bytes | uuid.UUID, used_after: da
     """
     named = session.c.id == which if isinstance(which, uuid.UUID) else session.c.token_hash == which
     query = (
-        select(session, membership.c.roles, membership.c.status.label("member_status"), agency.c.state)
+        select(
+            session,
+            membership.c.roles,
+            membership.c.status.label("member_status"),
+            agency.c.state,
+            second_factor.c.enrolled_at,
+        )
         .join_from(
             session,
             membership,
@@ -122,6 +135,7 @@ async def find_live_session(read: Read, which: bytes | uuid.UUID, used_after: da
             and_(agency.c.tenant_id == session.c.tenant_id, agency.c.id == session.c.agency_id),
             isouter=True,
         )
+        .join(second_factor, second_factor.c.person_id == session.c.person_id, isouter=True)
         .where(
             named,
             session.c.revoked_at.is_(None),
@@ -130,6 +144,24 @@ async def find_live_session(read: Read, which: bytes | uuid.UUID, used_after: da
         )
     )
     return (await read.rows(query)).mappings().one_or_none()
+
+
+async def list_live_sessions(
+    read: Read, person_id: uuid.UUID, used_after: datetime, limit: int
+) -> list[RowMapping]:
+    """A person's sessions that are neither revoked, expired nor idle for too long, the last used one first."""
+    query = (
+        select(session)
+        .where(
+            session.c.person_id == person_id,
+            session.c.revoked_at.is_(None),
+            session.c.expires_at > read.now,
+            session.c.last_used_at > used_after,
+        )
+        .order_by(session.c.last_used_at.desc(), session.c.id.desc())
+        .limit(limit)
+    )
+    return list((await read.rows(query)).mappings())
 
 
 async def revoke_sessions(tx: Transaction, where: ColumnElement[bool]) -> list[uuid.UUID]:

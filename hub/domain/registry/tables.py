@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     DateTime,
@@ -181,11 +182,38 @@ session = Table(
     Column("person_id", Uuid, ForeignKey("person.id"), nullable=False, index=True),
     Column("tenant_id", Uuid),
     Column("agency_id", Uuid),
+    Column("network", Text, nullable=False),
+    Column("agent", Text, nullable=False),
     _instant("created_at"),
     _instant("last_used_at"),
     _instant("expires_at"),
     _instant("revoked_at", nullable=True),
+    _instant("factor_at", nullable=True),
     ForeignKeyConstraint(["tenant_id", "agency_id"], ["agency.tenant_id", "agency.id"]),
+)
+
+second_factor = Table(
+    "second_factor",
+    metadata,
+    Column("person_id", Uuid, ForeignKey("person.id"), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    _instant("begun_at"),
+    _instant("enrolled_at", nullable=True),
+    Column("last_step", BigInteger),
+    _instant("last_used_at", nullable=True),
+    Column("failures", Integer, nullable=False),
+    _instant("locked_until", nullable=True),
+    CheckConstraint("enrolled_at IS NULL OR last_step IS NOT NULL", name="enrolled"),
+    CheckConstraint("failures >= 0", name="failures"),
+)
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("person_id", Uuid, ForeignKey("second_factor.person_id"), nullable=False),
+    Column("code_hash", LargeBinary, nullable=False),
+    _instant("used_at", nullable=True),
+    PrimaryKeyConstraint("person_id", "code_hash"),
 )
 
 system = Table(

@@ -1,25 +1,6 @@
 // A signing key made in the browser (WebCrypto Ed25519): the private half becomes a file here and is never sent.
 "use strict";
 const section = document.getElementById("make-key");
-const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
-const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-
-async function ask(query, input) {
-  const answer = await fetch("/graphql", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ query, variables: { input } }),
-  });
-  const body = await answer.json();
-  const payload = body.data && Object.values(body.data)[0];
-  const errors = body.errors || (payload && payload.errors) || [];
-  if (errors.length) {
-    const code = errors[0].code || (errors[0].extensions && errors[0].extensions.code);
-    throw Object.assign(new Error(errors[0].message), { code });
-  }
-  return payload;
-}
-
 function save(name, text) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "application/x-pem-file" }));
@@ -55,10 +36,7 @@ if (section && window.crypto && crypto.subtle) {
       await make();
       location.assign(section.dataset.back);
     } catch (error) {
-      if (error.code === "STEP_UP_REQUIRED") {
-        location.assign(section.dataset.confirm);
-        return;
-      }
+      if (stepUp(error)) return;
       problem.textContent = error.name === "NotSupportedError" ? problem.dataset.old : error.message;
       problem.hidden = false;
       button.disabled = false;

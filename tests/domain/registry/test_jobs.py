@@ -60,7 +60,7 @@ async def test_a_code_that_was_used_is_not_mailed_again(database: Database, mean
     first, again = Post(database, means), Post(database, means)
     code = await first.code()
     async with database.transaction() as tx:
-        session = await registry.sign_in(tx, means, "b", AGENCY.contact_email, code)
+        session = await registry.sign_in(tx, means, registry.Browser("b"), AGENCY.contact_email, code)
     assert isinstance(session, registry.Session)
     assert await again.deliver() == []
 
