@@ -34,34 +34,11 @@ from hub.means import Means
 from hub.reads import Reads
 from hub.replica import UNKNOWN_POSITION, Positions, reads_after
 from hub.resolvers import posting_reads
-from hub.resolvers.catalogue import CatalogueQuery
-from hub.resolvers.feed import FeedQuery, FeedSubscription
-from hub.resolvers.fiscal_events import FiscalEventsMutation, FiscalEventsQuery
-from hub.resolvers.health import HealthQuery
-from hub.resolvers.nodes import NodeQuery
-from hub.resolvers.reference import ReferenceMutation, ReferenceQuery
-from hub.resolvers.registry import RegistryMutation, RegistryQuery
-from hub.resolvers.retention import RetentionMutation, RetentionQuery
-from hub.resolvers.transparency import TransparencyQuery
-from hub.resolvers.webhooks import WebhooksMutation, WebhooksQuery
+from hub.resolvers.roots import MUTATIONS, QUERIES, SUBSCRIPTIONS
 from hub.schema.scalars import SCALARS
 
 log = structlog.get_logger(__name__)
 
-QUERIES: tuple[type, ...] = (
-    HealthQuery,
-    NodeQuery,
-    RegistryQuery,
-    CatalogueQuery,
-    FiscalEventsQuery,
-    FeedQuery,
-    ReferenceQuery,
-    RetentionQuery,
-    TransparencyQuery,
-    WebhooksQuery,
-)
-MUTATIONS = (RegistryMutation, FiscalEventsMutation, ReferenceMutation, RetentionMutation, WebhooksMutation)
-SUBSCRIPTIONS: tuple[type, ...] = (FeedSubscription,)
 ERRORS_MAX = 100
 INTROSPECTIONS_MAX = 8
 

@@ -302,6 +302,34 @@ class Code(StrEnum):
     )
     PROPOSAL_DECIDED = "PROPOSAL_DECIDED", "This proposal was already approved or rejected."
 
+    # Programs and their money
+    PROGRAM_NAME = "PROGRAM_NAME", "The program's name is missing or not 2 to 64 characters long."
+    PROGRAM_DESCRIPTION = "PROGRAM_DESCRIPTION", "The program's description is longer than 256 characters."
+    DATES_ERROR = "DATES_ERROR", "The program ends before it starts."
+    PROGRAM_PARENT_ID_NOT_FOUND = (
+        "PROGRAM_PARENT_ID_NOT_FOUND",
+        "The program above is not there, not visible, or not active.",
+    )
+    SEGMENT_CODE = "SEGMENT_CODE", "A segment's code has 2 to 64 characters."
+    NO_PROGRAMS_FOUND = "NO_PROGRAMS_FOUND", "There is no such program, or it is not visible to the caller."
+    PROGRAM_NOT_ACTIVE = "PROGRAM_NOT_ACTIVE", "The program is not active."
+    PROGRAM_OUT_OF_PERIOD = "PROGRAM_OUT_OF_PERIOD", "Today is not within the program's days."
+    AMOUNT_NOT_POSITIVE = "AMOUNT_NOT_POSITIVE", "The amount must be above zero."
+    NET_GREATER_THAN_GROSS = "NET_GREATER_THAN_GROSS", "The net amount is greater than the gross amount."
+    SANCTIONS_NOT_FOUND = (
+        "SANCTIONS_NOT_FOUND",
+        "A sanction is not there, or not visible to the caller.",
+    )
+    SANCTION_NOT_ACTIVE = "SANCTION_NOT_ACTIVE", "The sanction is not active."
+    SANCTIONED_AMOUNT_ERROR_ALLOCATION = (
+        "SANCTIONED_AMOUNT_ERROR_ALLOCATION",
+        "More would be allocated than is left of the sanctioned amount.",
+    )
+    AVAILABLE_AMOUNT_ERROR_DEDUCTION = (
+        "AVAILABLE_AMOUNT_ERROR_DEDUCTION",
+        "More would be deducted than is available.",
+    )
+
     # Retention
     ERASED = "ERASED", "This was erased: nobody can read it any more; what proves it stays."
     LEGAL_HOLD = "LEGAL_HOLD", "A legal hold keeps this from being erased."

@@ -32,13 +32,20 @@ LOOKED_AT_MAX = 20_000
 SHORT = 1_000
 BEGINNING = -1
 
-# Decisions on proposals are read where the proposals are kept, erasures and holds where operators keep them.
+# Decisions on proposals are read where the proposals are kept, erasures and holds where operators keep them, money
+# in the ledger of its sanction.
 FAMILIES = transparency.together(
     fiscal_events.FEED,
     registry.FEED,
     reference.FEED,
     transparency.FEED,
-    untold={LeafKind.DECISION, LeafKind.RETENTION},
+    untold={
+        LeafKind.DECISION,
+        LeafKind.RETENTION,
+        LeafKind.PROGRAM,
+        LeafKind.ALLOCATION,
+        LeafKind.FUNDS,
+    },
 )
 FED = frozenset(kind for family in FAMILIES for kind in family.kinds)
 STATUSES = frozenset(kind for family in FAMILIES if family.is_status for kind in family.kinds)

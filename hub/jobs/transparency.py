@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import structlog
 
 from hub.db import Database, Session
-from hub.domain import fiscal_events, reference, registry, retention, transparency
+from hub.domain import fiscal_events, programs, reference, registry, retention, transparency
 from hub.domain.transparency import LogForked, LogKeyUnknown, Sequenced, gather
 from hub.means import Means
 
 log = structlog.get_logger(__name__)
 
-SOURCES = gather(fiscal_events.LEAVES, reference.LEAVES, registry.LEAVES, retention.LEAVES)
+SOURCES = gather(fiscal_events.LEAVES, programs.LEAVES, reference.LEAVES, registry.LEAVES, retention.LEAVES)
 WAKE = "log"
 
 

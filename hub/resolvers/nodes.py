@@ -11,7 +11,7 @@ from hub.codes import Code
 from hub.context import Info
 from hub.errors import InvalidInput
 from hub.kit import ids
-from hub.resolvers import fiscal_events, reference, registry, webhooks
+from hub.resolvers import fiscal_events, programs, reference, registry, webhooks
 from hub.schema.nodes import Node
 
 Loader = Callable[[Info, uuid.UUID], Awaitable[Node | None]]
@@ -21,6 +21,7 @@ IDS_MAX = 100
 ROOMS: tuple[Mapping[str, Loader], ...] = (
     registry.NODES,
     fiscal_events.NODES,
+    programs.NODES,
     reference.NODES,
     webhooks.NODES,
 )

@@ -12,12 +12,14 @@ import pytest
 
 from hub.api import build_schema
 from hub.db import Database
+from hub.domain.registry import Environment
 from hub.jobs.transparency import sequence_all
 from hub.kit.ids import new_id
 from hub.means import Means
 from hub.settings import Settings
 from tests.client import Client, serve
 from tests.factories import postings
+from tests.factories.programs import Desk
 from tests.factories.world import AGENCIES, SUSPENDED, Actor, Posted, World, document_of, make_world
 
 pytestmark = pytest.mark.anyio
@@ -366,6 +368,41 @@ async def _erased(_: World, actor: Actor) -> None:
             assert (await actor.client.run(listed))[name] == {"edges": []}
         else:
             assert await _codes(actor, listed) & {*REFUSED, "ROLE_NOT_ALLOWED"}
+
+
+@case("spendingProgram", "spendingPrograms", "sanction", "sanctions")
+async def _funds(world: World, actor: Actor) -> None:
+    """A program of B0's, known to its agency, to consumers of its government and environment, and to operators."""
+    maker = world.named("B0")
+    assert maker.system is not None
+    desk = Desk(maker.client, maker.system)
+    made = (await desk.create(idempotencyKey="world"))["program"]
+    sent = [{"referenceId": "world", "grossAmount": "10"}]
+    (sanction,) = (await desk.sanction(made, idempotencyKey="world-s", sanctions=sent))["sanctions"]
+    at_home = actor.government == "pb" and not actor.is_nobody
+    sees = actor.operates == "pb" or (
+        at_home
+        and (
+            (actor.system is None and actor.agency == 0)
+            or (
+                actor.system is not None
+                and actor.system.environment is Environment.LIVE
+                and (actor.may_consume or actor.agency == 0)
+            )
+        )
+    )
+    for name, one in (("spendingProgram", made["id"]), ("sanction", sanction["id"])):
+        document = f"query ($id: ID!) {{ {name}(id: $id) {{ id }} }}"
+        listed = f"{{ {name}s {{ edges {{ node {{ id }} }} }} }}"
+        if actor.is_nobody:
+            assert await _codes(actor, document, id=one) & REFUSED
+            assert await _codes(actor, listed) & REFUSED
+            continue
+        assert (await actor.client.run(document, id=one))[name] == ({"id": one} if sees else None)
+        node = (await actor.client.run("query ($id: ID!) { node(id: $id) { id } }", id=one))["node"]
+        assert node == ({"id": one} if sees else None)
+        edges = (await actor.client.run(listed))[f"{name}s"]["edges"]
+        assert [edge["node"]["id"] for edge in edges] == ([one] if sees else [])
 
 
 def _ancestors(actor: Actor, start: Posted) -> dict[str, int]:

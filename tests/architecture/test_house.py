@@ -19,7 +19,16 @@ GIVEN = {"self", "cls", "tx", "read", "caller", "means"}
 # Typer makes a command's options of its parameters.
 COMMANDS = {"cli.py"}
 DRAWERS = {"utils", "helpers", "common", "manager", "base", "misc"}
-ROOMS = ["fiscal_events", "jobs", "reference", "registry", "retention", "transparency", "webhooks"]
+ROOMS = [
+    "fiscal_events",
+    "jobs",
+    "programs",
+    "reference",
+    "registry",
+    "retention",
+    "transparency",
+    "webhooks",
+]
 FILES = sorted(ROOT.rglob("*.py"))
 
 

@@ -39,7 +39,8 @@ def test_code_and_database_agree(servers: Endpoints) -> None:
     migrate.check(servers.owner_url, servers.database_url)
 
 
-def test_down_to_nothing_and_up_again(servers: Endpoints) -> None:
+def test_down_to_nothing_and_up_again(empty_database: Endpoints) -> None:
+    servers = empty_database
     before = asyncio.run(_run(servers.owner_url, TABLES))
     configuration = migrate.configuration(servers.owner_url, servers.database_url)
     command.downgrade(configuration, "base")

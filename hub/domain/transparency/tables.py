@@ -9,7 +9,10 @@ from hub.db import metadata
 
 INSTANT = TIMESTAMP(timezone=True)
 TILE_BYTES = 256 * 32
-KINDS = "'EVENT','MESSAGE','SIGNATURE','READ','REGISTRY','KEY','REFERENCE','DECISION','RETENTION','LOG_KEY'"
+KINDS = (
+    "'EVENT','MESSAGE','SIGNATURE','READ','REGISTRY','KEY','REFERENCE','DECISION','RETENTION','PROGRAM',"
+    "'ALLOCATION','FUNDS','LOG_KEY'"
+)
 
 pending = sa.Table(
     "log_pending",
